@@ -235,7 +235,6 @@ impl House {
         };
         let head = Arc::new(PackageHead::new(
             row.package.id,
-            row.owner.id,
             row.package.revision,
             facts(&row),
             row.package.live_versions > 0,

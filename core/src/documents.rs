@@ -1,5 +1,6 @@
 //! Index documents, rendered once per package revision and base, kept in both codings.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,8 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 use moka::future::Cache;
-use packhouse_db::{Conn, grants, packages, tags, versions};
-use packhouse_names::{PackageId, Role, TagName};
+use packhouse_db::{Conn, accounts, grants, packages, tags, versions};
+use packhouse_names::{AccountId, Login, PackageId, Role, TagName};
 use packhouse_wire::{BaseUrl, Document};
 use sha2::{Digest as _, Sha256};
 
@@ -165,6 +166,10 @@ fn view(
     if listed.is_empty() {
         return Err(Fault::not_found(Thing::Package, package.name.to_string()));
     }
+    let mut ids: Vec<_> = listed.iter().filter_map(|row| row.publisher_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let publishers = accounts::logins(conn, &ids)?;
     let tags: Vec<TagView> = tags::list(conn, id)?
         .into_iter()
         .map(|tag| TagView {
@@ -180,7 +185,8 @@ fn view(
         },
         None => None,
     };
-    let mut maintainers: Vec<_> = grants::users(conn, id)?
+    let mut maintainers: Vec<_> = grants::list(conn, id)?
+        .users
         .into_iter()
         .filter(|grant| grant.role >= Role::Write)
         .map(|grant| grant.login)
@@ -196,14 +202,20 @@ fn view(
         revision: package.revision,
         created_at: package.created_at,
         updated_at: package.updated_at,
-        versions: listed.into_iter().map(version_view).collect(),
+        versions: listed
+            .into_iter()
+            .map(|row| version_view(row, &publishers))
+            .collect(),
         tags,
         maintainers,
         readme,
     })
 }
 
-fn version_view(row: versions::Listed) -> VersionView {
+fn version_view(
+    row: versions::ListedVersion,
+    publishers: &HashMap<AccountId, Login>,
+) -> VersionView {
     VersionView {
         id: row.id,
         name: row.name,
@@ -217,7 +229,7 @@ fn version_view(row: versions::Listed) -> VersionView {
             packhouse_db::Standing::Unlisted => Standing::Unlisted,
             packhouse_db::Standing::Yanked => Standing::Yanked,
         },
-        publisher: row.publisher,
+        publisher: row.publisher_id.and_then(|id| publishers.get(&id).cloned()),
         created_at: row.created_at,
     }
 }

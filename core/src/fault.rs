@@ -166,7 +166,7 @@ impl From<DbError> for Fault {
 impl From<BlobError> for Fault {
     fn from(error: BlobError) -> Self {
         match error {
-            BlobError::Full => Self::Busy(RETRY_AFTER),
+            BlobError::Full(_) => Self::Busy(RETRY_AFTER),
             other => Self::Internal(Box::new(other)),
         }
     }

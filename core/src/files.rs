@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use moka::sync::Cache;
-use packhouse_db::files::{self, FoundFile};
+use packhouse_db::files::{self, FileRow};
 use packhouse_names::{FileName, PackageId};
 
 use crate::fault::{Fault, Thing};
@@ -46,6 +46,7 @@ impl House {
             .db
             .read(move |conn| Ok::<_, Fault>(files::find(conn, package, &wanted)?))
             .await?
+            .filter(|row| row.version_deleted_at.is_none())
             .ok_or_else(|| Fault::not_found(Thing::File, name.as_str()))?;
         let file = Arc::new(file_view(found)?);
         self.files
@@ -55,15 +56,18 @@ impl House {
     }
 }
 
-fn file_view(row: FoundFile) -> Result<FileView, Fault> {
+fn file_view(row: FileRow) -> Result<FileView, Fault> {
+    let FileRow {
+        file, storage_key, ..
+    } = row;
     Ok(FileView {
-        tag: HeaderValue::from_str(&format!("\"{}\"", row.sha256)).map_err(Fault::internal)?,
-        name: row.name,
-        version: row.version_id,
-        sha256: row.sha256,
-        sha512: row.sha512,
-        size: u64::try_from(row.size_bytes).map_err(Fault::internal)?,
-        media_type: HeaderValue::try_from(row.media_type).map_err(Fault::internal)?,
-        storage: row.storage_key,
+        tag: HeaderValue::from_str(&format!("\"{}\"", file.sha256)).map_err(Fault::internal)?,
+        name: file.name,
+        version: file.version_id,
+        sha256: file.sha256,
+        sha512: file.sha512,
+        size: file.size_bytes,
+        media_type: HeaderValue::try_from(file.media_type).map_err(Fault::internal)?,
+        storage: storage_key,
     })
 }

@@ -16,7 +16,6 @@ const MAX_TIES: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct PackageHead {
     pub(crate) id: PackageId,
-    pub(crate) owner: AccountId,
     /// Of the package; every index document is made for one revision.
     pub(crate) revision: i64,
     pub(crate) facts: PackageFacts,
@@ -37,7 +36,6 @@ pub(crate) enum Asker {
 impl PackageHead {
     pub(crate) fn new(
         id: PackageId,
-        owner: AccountId,
         revision: i64,
         facts: PackageFacts,
         has_versions: bool,
@@ -45,7 +43,6 @@ impl PackageHead {
     ) -> Self {
         Self {
             id,
-            owner,
             revision,
             facts,
             has_versions,

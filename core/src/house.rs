@@ -47,6 +47,8 @@ pub struct House {
     pub(crate) files: Files,
     pub(crate) downloads: Downloads,
     pub(crate) workers: Workers,
+    /// Threads that hash large bodies.
+    pub(crate) hashers: packhouse_blob::Workers,
 }
 
 /// What a transaction did: an answer, and the events that say so.
@@ -82,6 +84,7 @@ impl House {
             files: Files::new(),
             downloads: Downloads::new(),
             workers: Workers::new(settings.workers),
+            hashers: packhouse_blob::Workers::new(settings.workers),
             freshness: Freshness::new(),
             instance,
             db,

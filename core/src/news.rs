@@ -3,12 +3,15 @@
 //! On SQLite one process writes, and there is nothing to ask. On PostgreSQL every request asks,
 //! but together: a question that begins after a request arrived serves all that wait for it.
 
-use packhouse_db::outbox::{self, Watermark};
+use packhouse_db::outbox::{self, Changes, Watermark};
 use packhouse_db::{Db, DbResult};
 use tokio::sync::{Mutex, watch};
 
 use crate::fault::Fault;
-use crate::freshness::Freshness;
+use crate::freshness::{Freshness, Touched};
+
+/// Changes that are looked at one by one; more drop everything at once.
+const MAX_CHANGES: u32 = 1_000;
 
 /// The shared question for changes of other processes.
 #[derive(Debug)]
@@ -56,23 +59,32 @@ impl Asking {
                 return Ok(());
             }
             tokio::select! {
-                mut seen = self.seen.lock() => {
-                    if *self.answered.borrow() >= needed {
-                        return Ok(());
-                    }
-                    let number = self.begun.fetch_add(1, SeqCst) + 1;
-                    let from = seen.clone();
-                    let (changes, upto): (Vec<_>, _) =
-                        db.read(move |conn| -> DbResult<_> { outbox::changes_since(conn, &from) }).await?;
-                    for change in &changes {
-                        freshness.apply(change);
-                    }
-                    *seen = upto;
-                    self.answered.send_replace(number);
-                    return Ok(());
-                }
-                changed = answered.changed() => changed.map_err(Fault::internal)?,
-            }
+                            mut seen = self.seen.lock() => {
+                                if *self.answered.borrow() >= needed {
+                                    return Ok(());
+                                }
+                                let number = self.begun.fetch_add(1, SeqCst) + 1;
+                                let from = seen.clone();
+            let (changes, upto) = db
+                                    .read(move |conn| -> DbResult<_> {
+                                        outbox::changes_since(conn, &from, MAX_CHANGES)
+                                    })
+                                    .await?;
+                                match changes {
+                                    Changes::Listed(changes) => {
+                                        for change in changes {
+                                            let (package, token) = (change.package_id, change.token_id);
+                                            freshness.apply(Touched { package, token });
+                                        }
+                                    }
+                                    Changes::TooMany => freshness.apply(Touched::default()),
+                                }
+                                *seen = upto;
+                                self.answered.send_replace(number);
+                                return Ok(());
+                            }
+                            changed = answered.changed() => changed.map_err(Fault::internal)?,
+                        }
         }
     }
 }

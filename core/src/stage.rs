@@ -62,19 +62,19 @@ impl House {
                 continue;
             }
             // it is a large one: what came so far goes ahead of the rest
-            let mut hashing = ParallelHashing::new(sums);
+            let mut hashing = ParallelHashing::new(sums, &self.hashers);
             let mut object = self.blobs.begin().await?;
             for piece in [start.freeze(), piece] {
-                hashing.update(piece.clone()).await;
+                hashing.update(piece.clone()).await?;
                 object.write(piece).await?;
             }
             while let Some(piece) = body.next().await {
                 let piece = piece?;
                 size = grown(size, &piece, limit)?;
-                hashing.update(piece.clone()).await;
+                hashing.update(piece.clone()).await?;
                 object.write(piece).await?;
             }
-            let digests = hashing.finish().await;
+            let digests = hashing.finish().await?;
             return Ok(Staged {
                 bytes: StagedBytes::Object(object),
                 digests,

@@ -1,6 +1,11 @@
 //! The decision tables of GitHub's permission model (`spec/github-packages.md` 6.8), row by row,
 //! over the pure functions.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use std::sync::Arc;
 
 use packhouse_core::fault::Lack;
