@@ -16,8 +16,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -32,6 +32,7 @@ pub const BINARY_VARIABLE: &str = "PACKHOUSE_BIN";
 const START_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 const ADMIN_DEADLINE: Duration = Duration::from_secs(60);
+const LOG_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Enough to see what led to a failure.
 const LOG_LINES: usize = 2000;
@@ -172,6 +173,7 @@ struct Running {
     child: Child,
     /// `listening on` lines; closed when the process has ended.
     lines: mpsc::Receiver<String>,
+    followers: Vec<JoinHandle<()>>,
 }
 
 impl TestServer {
@@ -328,6 +330,19 @@ impl TestServer {
         self.log.text()
     }
 
+    /// Waits until the log holds a line with `text` in it, and returns the first such line.
+    ///
+    /// # Panics
+    ///
+    /// When none comes within half a minute.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        match self.log.wait_for(text, Instant::now() + LOG_DEADLINE) {
+            Some(line) => line,
+            None => panic!("{text:?} is not in the log:\n{}", self.logs()),
+        }
+    }
+
     /// Sends SIGTERM and waits for a clean exit.
     ///
     /// # Panics
@@ -387,8 +402,7 @@ impl TestServer {
         let Some(mut running) = self.running.take() else {
             panic!("the server is not running");
         };
-        while running.lines.recv().is_ok() {}
-        match running.child.wait() {
+        match running.reap() {
             Ok(status) => status,
             Err(error) => panic!("the server's exit status is lost: {error}"),
         }
@@ -407,7 +421,7 @@ impl TestServer {
             // The panic below is the news; a process that is gone needs no killing.
             let _ = running.child.kill();
         }
-        let status = running.child.wait();
+        let status = running.reap();
         assert!(
             ended,
             "still running {STOP_DEADLINE:?} after SIG{signal}\n{}",
@@ -459,14 +473,17 @@ impl TestServer {
             Err(error) => panic!("{}: {error}", self.binary.display()),
         };
         let (sender, lines) = mpsc::sync_channel(16);
-        if let Some(stdout) = child.stdout.take() {
-            self.log.follow(stdout, Some(sender));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            self.log.follow(stderr, None);
-        }
-
-        let mut running = Running { child, lines };
+        let stdout = child.stdout.take();
+        let stderr = child.stderr.take();
+        let followers = [
+            stdout.map(|stream| self.log.follow(stream, Some(sender))),
+            stderr.map(|stream| self.log.follow(stream, None)),
+        ];
+        let mut running = Running {
+            child,
+            lines,
+            followers: followers.into_iter().flatten().collect(),
+        };
         let wanted = 1 + self.options.more_listeners;
         let deadline = Instant::now() + START_DEADLINE;
         self.bases.clear();
@@ -477,7 +494,7 @@ impl TestServer {
                 Err(reason) => {
                     // A process that ended by itself cannot be killed, and need not be.
                     let _ = running.child.kill();
-                    let status = running.child.wait();
+                    let status = running.reap();
                     let what = match reason {
                         RecvTimeoutError::Timeout => "does not listen in time",
                         RecvTimeoutError::Disconnected => "ended before it listened",
@@ -507,7 +524,7 @@ impl Drop for TestServer {
         if let Some(mut running) = self.running.take() {
             // Nothing can be done about a failure here, and the test is over.
             let _ = running.child.kill();
-            let _ = running.child.wait();
+            let _ = running.reap();
         }
         if thread::panicking() {
             eprintln!("--- server log\n{}", self.logs());
@@ -516,6 +533,16 @@ impl Drop for TestServer {
 }
 
 impl Running {
+    /// Waits for the end of the process and of its log.
+    fn reap(&mut self) -> std::io::Result<ExitStatus> {
+        let status = self.child.wait();
+        for follower in self.followers.drain(..) {
+            // A follower only reads and stores; it has nothing to report.
+            let _ = follower.join();
+        }
+        status
+    }
+
     /// Whether the process closed its standard output by `deadline`, as it does when it ends.
     fn wait_for_end(&mut self, deadline: Instant) -> bool {
         loop {
@@ -531,7 +558,13 @@ impl Running {
 
 /// The last lines a server printed.
 #[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<VecDeque<String>>>);
+struct Log(Arc<Lines>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    kept: Mutex<VecDeque<String>>,
+    added: Condvar,
+}
 
 impl Log {
     /// Keeps what `stream` says and passes on the addresses in `listening on` lines.
@@ -539,7 +572,7 @@ impl Log {
         &self,
         stream: impl Read + Send + 'static,
         listening: Option<mpsc::SyncSender<String>>,
-    ) {
+    ) -> JoinHandle<()> {
         let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stream).lines() {
@@ -550,20 +583,32 @@ impl Log {
                 }
                 log.push(line);
             }
-        });
+        })
     }
 
     fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lock();
         if lines.len() == LOG_LINES {
             lines.pop_front();
         }
         lines.push_back(line);
+        self.0.added.notify_all();
+    }
+
+    fn wait_for(&self, text: &str, deadline: Instant) -> Option<String> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let absent = |lines: &mut VecDeque<String>| !lines.iter().any(|line| line.contains(text));
+        let waited = self.0.added.wait_timeout_while(self.lock(), left, absent);
+        let (lines, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        lines.iter().find(|line| line.contains(text)).cloned()
     }
 
     fn text(&self) -> String {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.make_contiguous().join("\n")
+        self.lock().make_contiguous().join("\n")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

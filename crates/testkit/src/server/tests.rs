@@ -34,7 +34,7 @@ fn every_listener_is_waited_for() {
 fn a_public_address_on_localhost_has_the_port_listened_on() {
     let server = stand_in().public_url_on_localhost().start();
     let announced = format!("--public-url http://localhost:{}", server.port());
-    assert!(server.logs().contains(&announced), "{}", server.logs());
+    server.wait_for_log(&announced);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_dropped_server_is_gone() {
 #[test]
 fn the_server_sees_its_own_environment_only() {
     let server = stand_in().env("PACKHOUSE_SECRET", "given").start();
-    assert!(server.logs().contains("secret given"), "{}", server.logs());
+    assert_eq!(server.wait_for_log("secret"), "secret given");
 }
 
 #[test]
