@@ -10,17 +10,18 @@
     reason = "only tests link this crate: a broken expectation is a failed test with a log"
 )]
 
-use std::collections::VecDeque;
+mod log;
+
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use log::Log;
 
 use crate::http::{self, Request, Response};
 use crate::ports;
@@ -33,12 +34,6 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 const ADMIN_DEADLINE: Duration = Duration::from_secs(60);
 const LOG_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Enough to see what led to a failure.
-const LOG_LINES: usize = 2000;
-
-/// The line that says requests are answered, before the address.
-const LISTENING: &str = "listening on ";
 
 /// How to start a server; every option has a default that suits most tests.
 #[derive(Clone, Debug, Default)]
@@ -553,62 +548,6 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => return false,
             }
         }
-    }
-}
-
-/// The last lines a server printed.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Lines>);
-
-#[derive(Debug, Default)]
-struct Lines {
-    kept: Mutex<VecDeque<String>>,
-    added: Condvar,
-}
-
-impl Log {
-    /// Keeps what `stream` says and passes on the addresses in `listening on` lines.
-    fn follow(
-        &self,
-        stream: impl Read + Send + 'static,
-        listening: Option<mpsc::SyncSender<String>>,
-    ) -> JoinHandle<()> {
-        let log = self.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(stream).lines() {
-                let Ok(line) = line else { break };
-                if let (Some(sender), Some(base)) = (&listening, line.strip_prefix(LISTENING)) {
-                    // Nobody waits for a further listener once all are there.
-                    let _ = sender.try_send(base.trim_end_matches('/').to_owned());
-                }
-                log.push(line);
-            }
-        })
-    }
-
-    fn push(&self, line: String) {
-        let mut lines = self.lock();
-        if lines.len() == LOG_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-        self.0.added.notify_all();
-    }
-
-    fn wait_for(&self, text: &str, deadline: Instant) -> Option<String> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let absent = |lines: &mut VecDeque<String>| !lines.iter().any(|line| line.contains(text));
-        let waited = self.0.added.wait_timeout_while(self.lock(), left, absent);
-        let (lines, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        lines.iter().find(|line| line.contains(text)).cloned()
-    }
-
-    fn text(&self) -> String {
-        self.lock().make_contiguous().join("\n")
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
