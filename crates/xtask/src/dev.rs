@@ -21,7 +21,7 @@ const SCOPES: &str = "read:packages,write:packages,delete:packages";
 /// a user, an organization and a package.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     setup::prepare(workspace)?;
-    command::run(&mut cargo(&["build", "--package", "packhouse"]))?;
+    command::run(&mut cargo(&["build", "--workspace", "--bin", "packhouse"]))?;
     let server = workspace.server();
     let data = workspace.target.join("dev-data");
     let token_file = data.join("sample-token");

@@ -1,4 +1,6 @@
 //! The PostgreSQL server of a test run: one for all test processes.
+//!
+//! To be replaced by `packhouse_testkit::postgres` when both stand on one branch.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -26,7 +26,10 @@ pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Resu
     if tier == Tier::PostgreSql && !prepared.postgres {
         bail!("there is no PostgreSQL server to test with");
     }
-    command::run(&mut cargo(&["build", "--package", "packhouse"]))?;
+    if tier != Tier::PostgreSql {
+        // With the features of the whole workspace, so that `cargo test` builds little anew.
+        command::run(&mut cargo(&["build", "--workspace", "--bin", "packhouse"]))?;
+    }
 
     let postgres = prepared.postgres.then(Postgres::start).transpose()?;
     let mut tests = cargo(&["test", "--no-fail-fast"]);
