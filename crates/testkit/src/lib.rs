@@ -8,5 +8,6 @@ pub mod archives;
 pub mod clients;
 pub mod http;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod server;
