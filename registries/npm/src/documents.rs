@@ -1,29 +1,32 @@
-//! Index documents: a package's versions as npm's clients read them (`spec/npm.md` 6, 7).
+//! From a package to the documents that clients read (`spec/npm.md` 6, 7). Pure.
 //!
-//! A version's part of a document is made when it is published and kept as its metadata. What a
-//! document takes from elsewhere (address, standing, publisher) is added here, so rendering is
-//! joining: no version is parsed beyond finding where its parts begin and end.
+//! What a version says is written once, at its publish, as three finished pieces of JSON
+//! ([`Stored`]). A document is made by joining them: its cost is that of copying its bytes.
 
-use bytes::Bytes;
 use packhouse_core::Fault;
 use packhouse_core::model::{PackageView, Standing, VersionView};
-use packhouse_names::{Login, PackageId, Timestamp};
+use packhouse_names::{PackageId, VersionText};
 use packhouse_wire::BaseUrl;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::name::unscoped;
+use crate::package_json::json_string;
+use crate::tarball::cut;
+use crate::version::highest;
 
-/// How much of a README a full document shows, in bytes.
-const SHOWN_README_BYTES: usize = 64 * 1024;
+/// The media type of the short form, which pnpm compares to the letter.
+pub(crate) const ABBREVIATED_TYPE: &str = "application/vnd.npm.install-v1+json";
 
-/// What a full document repeats of its latest version.
+/// How much of a README a document shows, in bytes.
+const SHOWN_README_BYTES: usize = 64 << 10;
+
+/// Fields of the latest version that the long form repeats at its top.
 const HOISTED: &[&str] = &[
-    "description",
     "author",
     "bugs",
     "contributors",
+    "description",
     "homepage",
     "keywords",
     "license",
@@ -31,318 +34,312 @@ const HOISTED: &[&str] = &[
     "repository",
 ];
 
-/// What an abbreviated document holds of a version, in this order; `dist`, `deprecated` and
-/// `_npmUser` come from elsewhere (`spec/npm.md` 6.3).
-pub(crate) const ABBREVIATED: &[&str] = &[
-    "name",
-    "version",
-    "dependencies",
-    "acceptDependencies",
-    "optionalDependencies",
-    "devDependencies",
-    "bundleDependencies",
-    "peerDependencies",
-    "peerDependenciesMeta",
-    "bin",
-    "directories",
-    "engines",
-    "cpu",
-    "os",
-    "libc",
-    "_hasShrinkwrap",
-    "hasInstallScript",
-    "funding",
-];
-
-/// A version's metadata: the parts that its documents are joined from, each a JSON object.
-#[derive(Deserialize, Serialize)]
-pub(crate) struct Parts<'a> {
-    /// The version object without `dist`.
+/// A version's metadata as the house keeps it: pieces of documents, ready to be joined.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Stored<'a> {
+    /// Of `dist`, everything but the address.
     #[serde(borrow)]
-    full: &'a RawValue,
-    /// What an abbreviated document holds of it, without `dist`.
+    pub(crate) dist: &'a RawValue,
+    /// What the short form shows, without `dist` and `deprecated`.
     #[serde(borrow)]
-    abbreviated: &'a RawValue,
-    /// `dist` without `tarball`, whose address is the base's.
+    pub(crate) abbreviated: &'a RawValue,
+    /// What the long form shows, without `dist`, `deprecated` and what the house adds.
     #[serde(borrow)]
-    dist: &'a RawValue,
+    pub(crate) full: &'a RawValue,
 }
 
-/// The metadata of a version from its whole object and its `dist`.
-pub(crate) fn metadata(full: &Map<String, Value>, dist: &Map<String, Value>) -> Result<String, Fault> {
-    let abbreviated: Map<String, Value> = ABBREVIATED
-        .iter()
-        .filter_map(|field| Some(((*field).to_owned(), full.get(*field)?.clone())))
-        .collect();
-    let raw = |object: &Map<String, Value>| serde_json::value::to_raw_value(object);
-    let (full, abbreviated, dist) = (
-        raw(full).map_err(Fault::internal)?,
-        raw(&abbreviated).map_err(Fault::internal)?,
-        raw(dist).map_err(Fault::internal)?,
-    );
-    let parts = Parts { full: &full, abbreviated: &abbreviated, dist: &dist };
-    serde_json::to_string(&parts).map_err(Fault::internal)
-}
-
-/// The full document, `application/json`.
-pub(crate) fn full(view: &PackageView, base: &BaseUrl) -> Result<Bytes, Fault> {
-    let mut out = Writer::for_package(view);
-    out.raw("{");
-    out.field("_id", view.name.as_str())?;
-    out.next_field("_rev", &revision_text(view.id, view.revision))?;
-    out.next_field("name", view.name.as_str())?;
-    hoisted(&mut out, view)?;
-    tags(&mut out, view)?;
-    out.raw(",\"versions\":{");
-    for (index, version) in view.versions.iter().enumerate() {
-        out.separate(index);
-        out.text(version.name.as_str())?;
-        out.raw(":");
-        full_version(&mut out, view, version, base)?;
+impl<'a> Stored<'a> {
+    /// The pieces of a version that was published.
+    ///
+    /// # Errors
+    /// [`Fault::Internal`]: only this crate writes them.
+    pub(crate) fn read(version: &'a VersionView) -> Result<Self, Fault> {
+        serde_json::from_str(&version.metadata).map_err(Fault::internal)
     }
-    out.raw("}");
-    times(&mut out, view)?;
-    out.raw(",\"maintainers\":");
-    people(&mut out, &view.maintainers)?;
-    if let Some(readme) = view.readme.as_deref() {
-        out.next_field("readme", cut(readme, SHOWN_README_BYTES))?;
-    }
-    out.raw(",\"_attachments\":{}}");
-    Ok(out.done())
 }
 
-/// The abbreviated document, `application/vnd.npm.install-v1+json`.
-pub(crate) fn abbreviated(view: &PackageView, base: &BaseUrl) -> Result<Bytes, Fault> {
-    let mut out = Writer::for_package(view);
-    out.raw("{");
-    out.field("name", view.name.as_str())?;
-    out.next_field("modified", &view.updated_at.to_rfc3339_millis())?;
-    tags(&mut out, view)?;
-    out.raw(",\"versions\":{");
-    for (index, version) in view.versions.iter().enumerate() {
-        out.separate(index);
-        out.text(version.name.as_str())?;
-        out.raw(":");
-        let parts = parts(version)?;
-        out.open_object(parts.abbreviated);
-        dist(&mut out, view, version, &parts, base)?;
-        publisher_and_standing(&mut out, version)?;
-        out.raw("}");
-    }
-    out.raw("}");
-    times(&mut out, view)?;
-    out.raw("}");
-    Ok(out.done())
+/// The revision that clients hand back when they change a whole document: a number that grows,
+/// and 32 hex digits that tell one package's from another's.
+pub(crate) fn rev(package: PackageId, revision: i64) -> String {
+    let mark = fingerprint(&format!("{package}:{revision}"));
+    format!("{revision}-{mark:032x}")
 }
 
-/// One version's object, as `GET /{package}/{version}` answers it.
-pub(crate) fn manifest(
-    view: &PackageView,
-    version: &VersionView,
-    base: &BaseUrl,
-) -> Result<Bytes, Fault> {
-    let mut out = Writer::for_package(view);
-    full_version(&mut out, view, version, base)?;
-    Ok(out.done())
+/// The revision number in what a client handed back, where it is one of this package.
+pub(crate) fn revision_in(text: &str, package: PackageId) -> Option<i64> {
+    let (number, _) = text.split_once('-')?;
+    let revision = number.parse().ok()?;
+    (rev(package, revision) == text).then_some(revision)
 }
 
-/// The tags alone, as `GET /-/package/{package}/dist-tags` answers them.
-pub(crate) fn tag_list(view: &PackageView) -> Result<Bytes, Fault> {
-    let mut out = Writer::for_package(view);
-    tag_object(&mut out, view)?;
-    Ok(out.done())
+/// FNV-1a over 128 bits: marks are told apart by it, nothing is kept safe by it.
+pub(crate) fn fingerprint(text: &str) -> u128 {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    text.bytes().fold(OFFSET, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+    })
 }
 
-/// `_rev`: the revision, and 32 hex digits that tell one package's from another's. Clients paste
-/// it into addresses as it is.
-pub(crate) fn revision_text(package: PackageId, revision: i64) -> String {
-    let mix = |seed: i64| {
-        let mut z = seed.cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    let high = mix(package.get());
-    let low = mix(revision ^ high.cast_signed());
-    format!("{revision}-{high:016x}{low:016x}")
-}
-
-/// The revision that a `_rev` names, where it is this package's.
-pub(crate) fn parse_revision(package: PackageId, text: &str) -> Option<i64> {
-    let revision: i64 = text.split_once('-')?.0.parse().ok()?;
-    (revision_text(package, revision) == text).then_some(revision)
-}
-
-/// The name of a version's tarball: canonical, because pnpm and yarn leave it out of their lock
-/// files only then.
+/// The name of a version's tarball.
 pub(crate) fn tarball_name(package: &str, version: &str) -> String {
     format!("{}-{version}.tgz", unscoped(package))
 }
 
-fn parts(version: &VersionView) -> Result<Parts<'_>, Fault> {
-    serde_json::from_str(&version.metadata).map_err(Fault::internal)
-}
-
-fn full_version(
-    out: &mut Writer,
-    view: &PackageView,
-    version: &VersionView,
-    base: &BaseUrl,
-) -> Result<(), Fault> {
-    let parts = parts(version)?;
-    out.open_object(parts.full);
-    dist(out, view, version, &parts, base)?;
-    publisher_and_standing(out, version)?;
-    out.raw(",\"maintainers\":");
-    people(out, &view.maintainers)?;
-    out.raw("}");
-    Ok(())
-}
-
-fn dist(
-    out: &mut Writer,
-    view: &PackageView,
-    version: &VersionView,
-    parts: &Parts<'_>,
-    base: &BaseUrl,
-) -> Result<(), Fault> {
-    let name = view.name.as_str();
-    let file = tarball_name(name, version.name.as_str());
-    out.raw(",\"dist\":");
-    out.open_object(parts.dist);
-    out.next_field("tarball", &format!("{base}/{name}/-/{file}"))?;
-    out.raw("}");
-    Ok(())
-}
-
-fn publisher_and_standing(out: &mut Writer, version: &VersionView) -> Result<(), Fault> {
-    if let Some(publisher) = &version.publisher {
-        out.raw(",\"_npmUser\":{");
-        out.field("name", publisher.as_str())?;
-        out.raw("}");
-    }
-    if let Standing::Deprecated { reason } = &version.standing {
-        out.next_field("deprecated", reason)?;
-    }
-    Ok(())
-}
-
-fn hoisted(out: &mut Writer, view: &PackageView) -> Result<(), Fault> {
-    let latest = view
+/// The version that people get who name none.
+pub(crate) fn latest(package: &PackageView) -> Option<&VersionView> {
+    let tagged = package
         .tags
         .iter()
         .find(|tag| tag.name.as_str() == "latest")
-        .and_then(|tag| view.versions.iter().find(|version| version.id == tag.version_id));
-    let Some(latest) = latest else { return Ok(()) };
-    let parts = parts(latest)?;
-    let fields: Map<String, Value> =
-        serde_json::from_str(parts.full.get()).map_err(Fault::internal)?;
-    for field in HOISTED {
-        if let Some(value) = fields.get(*field) {
+        .map(|tag| tag.version.as_str());
+    let wanted = tagged.or_else(|| {
+        highest(
+            package
+                .versions
+                .iter()
+                .map(|version| version.name.as_str()),
+        )
+    })?;
+    package
+        .versions
+        .iter()
+        .find(|version| version.name.as_str() == wanted)
+}
+
+/// The long form.
+///
+/// # Errors
+/// [`Fault::Internal`] for stored pieces that cannot be read.
+pub(crate) fn full(package: &PackageView, base: &BaseUrl) -> Result<Vec<u8>, Fault> {
+    let mut out = Out::for_package(package, base);
+    let name = json_string(package.name.as_str());
+    out.raw("{\"_id\":");
+    out.raw(&name);
+    out.field("_rev", &json_string(&rev(package.id, package.revision)));
+    out.field("name", &name);
+    out.field("dist-tags", &tags(package));
+    out.raw(",\"versions\":{");
+    for (index, version) in package.versions.iter().enumerate() {
+        if index > 0 {
             out.raw(",");
-            out.text(field)?;
-            out.raw(":");
-            out.value(value)?;
         }
+        out.string(version.name.as_str());
+        out.raw(":");
+        out.full_version(version)?;
     }
-    Ok(())
-}
-
-fn tags(out: &mut Writer, view: &PackageView) -> Result<(), Fault> {
-    out.raw(",\"dist-tags\":");
-    tag_object(out, view)
-}
-
-fn tag_object(out: &mut Writer, view: &PackageView) -> Result<(), Fault> {
-    out.raw("{");
-    for (index, tag) in view.tags.iter().enumerate() {
-        out.separate(index);
-        out.field(tag.name.as_str(), tag.version.as_str())?;
-    }
+    out.raw("},\"time\":{\"created\":");
+    out.string(&package.created_at.to_rfc3339_millis());
+    out.field(
+        "modified",
+        &json_string(&package.updated_at.to_rfc3339_millis()),
+    );
+    out.times(package);
     out.raw("}");
-    Ok(())
-}
-
-/// Always there: pnpm's and yarn's age gates refuse versions without a time.
-fn times(out: &mut Writer, view: &PackageView) -> Result<(), Fault> {
-    out.raw(",\"time\":{");
-    out.time("created", view.created_at)?;
-    out.raw(",");
-    out.time("modified", view.updated_at)?;
-    for version in &view.versions {
-        out.raw(",");
-        out.time(version.name.as_str(), version.created_at)?;
+    let maintainers = out.maintainers.clone();
+    out.field("maintainers", &maintainers);
+    if let Some(latest) = latest(package) {
+        out.hoisted(latest)?;
     }
-    out.raw("}");
-    Ok(())
-}
-
-/// Names without addresses: no document shows anybody's e-mail.
-fn people(out: &mut Writer, logins: &[Login]) -> Result<(), Fault> {
-    out.raw("[");
-    for (index, login) in logins.iter().enumerate() {
-        out.separate(index);
-        out.raw("{");
-        out.field("name", login.as_str())?;
-        out.raw("}");
+    if let Some(readme) = &package.readme {
+        let mut shown = readme.clone();
+        cut(&mut shown, SHOWN_README_BYTES);
+        out.field("readme", &json_string(&shown));
     }
-    out.raw("]");
-    Ok(())
+    out.raw(",\"_attachments\":{}}");
+    Ok(out.bytes)
 }
 
-fn cut(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+/// The short form, for those who install.
+///
+/// # Errors
+/// [`Fault::Internal`] for stored pieces that cannot be read.
+pub(crate) fn abbreviated(package: &PackageView, base: &BaseUrl) -> Result<Vec<u8>, Fault> {
+    let mut out = Out::for_package(package, base);
+    let modified = json_string(&package.updated_at.to_rfc3339_millis());
+    out.raw("{\"name\":");
+    out.string(package.name.as_str());
+    out.field("modified", &modified);
+    out.field("dist-tags", &tags(package));
+    out.raw(",\"versions\":{");
+    for (index, version) in package.versions.iter().enumerate() {
+        if index > 0 {
+            out.raw(",");
+        }
+        out.string(version.name.as_str());
+        out.raw(":");
+        out.abbreviated_version(version)?;
+    }
+    out.raw("},\"time\":{\"created\":");
+    out.string(&package.created_at.to_rfc3339_millis());
+    out.field("modified", &modified);
+    out.times(package);
+    out.raw("}}");
+    Ok(out.bytes)
 }
 
-/// JSON written by hand into one buffer.
-struct Writer(Vec<u8>);
+/// One version, as the long form shows it.
+///
+/// # Errors
+/// [`Fault::Internal`] for stored pieces that cannot be read.
+pub(crate) fn version(
+    package: &PackageView,
+    version: &VersionView,
+    base: &BaseUrl,
+) -> Result<Vec<u8>, Fault> {
+    let mut out = Out::new(package, base, version.metadata.len());
+    out.full_version(version)?;
+    Ok(out.bytes)
+}
 
-impl Writer {
-    fn for_package(view: &PackageView) -> Self {
-        let parts: usize = view.versions.iter().map(|version| version.metadata.len() + 256).sum();
-        let readme = view.readme.as_ref().map_or(0, String::len);
-        Self(Vec::with_capacity(parts + readme + 1024))
+/// The tags alone.
+pub(crate) fn tags(package: &PackageView) -> String {
+    let mut text = String::from("{");
+    for tag in &package.tags {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&json_string(tag.name.as_str()));
+        text.push(':');
+        text.push_str(&json_string(tag.version.as_str()));
+    }
+    text.push('}');
+    text
+}
+
+/// A version by its exact text, else by tag, else by a spelling that clients clean up.
+pub(crate) fn find<'a>(package: &'a PackageView, wanted: &str) -> Option<&'a VersionView> {
+    let by_text = |text: &str| {
+        package
+            .versions
+            .iter()
+            .find(|version| version.name.as_str() == text)
+    };
+    let by_tag = || {
+        let tag = package.tags.iter().find(|tag| tag.name.as_str() == wanted)?;
+        by_text(VersionText::as_str(&tag.version))
+    };
+    by_text(wanted).or_else(by_tag).or_else(|| {
+        by_text(crate::version::NpmVersion::clean(wanted)?.as_str())
+    })
+}
+
+/// A document in the making.
+struct Out {
+    bytes: Vec<u8>,
+    /// Before a version in its tarball's address, as JSON without the closing quote.
+    tarball_prefix: String,
+    /// The people who may publish, as JSON.
+    maintainers: String,
+}
+
+impl Out {
+    fn for_package(package: &PackageView, base: &BaseUrl) -> Self {
+        let metadata: usize = package
+            .versions
+            .iter()
+            .map(|version| version.metadata.len() + 320)
+            .sum();
+        let readme = package.readme.as_deref().map_or(0, str::len);
+        Self::new(package, base, metadata + readme.min(SHOWN_README_BYTES) + 1024)
+    }
+
+    fn new(package: &PackageView, base: &BaseUrl, capacity: usize) -> Self {
+        let name = package.name.as_str();
+        let prefix = json_string(&format!("{base}/{name}/-/{}-", unscoped(name)));
+        let maintainers: Vec<String> = package
+            .maintainers
+            .iter()
+            .map(|login| format!("{{\"name\":{}}}", json_string(login.as_str())))
+            .collect();
+        Self {
+            bytes: Vec::with_capacity(capacity),
+            tarball_prefix: prefix.strip_suffix('"').unwrap_or(&prefix).to_owned(),
+            maintainers: format!("[{}]", maintainers.join(",")),
+        }
     }
 
     fn raw(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        serde_json::to_writer(&mut self.0, value).map_err(Fault::internal)
+    fn string(&mut self, text: &str) {
+        self.raw(&json_string(text));
     }
 
-    fn text(&mut self, text: &str) -> Result<(), Fault> {
-        self.value(text)
+    /// A field after others; `value` is JSON.
+    fn field(&mut self, key: &str, value: &str) {
+        self.raw(",\"");
+        self.raw(key);
+        self.raw("\":");
+        self.raw(value);
     }
 
-    fn field(&mut self, name: &str, text: &str) -> Result<(), Fault> {
-        self.text(name)?;
-        self.raw(":");
-        self.text(text)
+    /// A stored object without its closing brace, so that fields can follow.
+    fn open(&mut self, object: &RawValue) {
+        let text = object.get();
+        self.raw(text.strip_suffix('}').unwrap_or(text));
     }
 
-    fn next_field(&mut self, name: &str, text: &str) -> Result<(), Fault> {
-        self.raw(",");
-        self.field(name, text)
+    fn full_version(&mut self, version: &VersionView) -> Result<(), Fault> {
+        let stored = Stored::read(version)?;
+        self.open(stored.full);
+        self.rest_of_version(version, stored.dist);
+        self.raw(",\"maintainers\":");
+        self.bytes.extend_from_slice(self.maintainers.as_bytes());
+        self.raw("}");
+        Ok(())
     }
 
-    fn time(&mut self, name: &str, at: Timestamp) -> Result<(), Fault> {
-        self.field(name, &at.to_rfc3339_millis())
+    fn abbreviated_version(&mut self, version: &VersionView) -> Result<(), Fault> {
+        let stored = Stored::read(version)?;
+        self.open(stored.abbreviated);
+        self.rest_of_version(version, stored.dist);
+        self.raw("}");
+        Ok(())
     }
 
-    fn separate(&mut self, index: usize) {
-        if index > 0 {
-            self.raw(",");
+    /// What changes after a publish, or depends on the address; both forms show it.
+    fn rest_of_version(&mut self, version: &VersionView, dist: &RawValue) {
+        if let Standing::Deprecated { reason } = &version.standing {
+            self.field("deprecated", &json_string(reason));
+        }
+        self.raw(",\"dist\":");
+        self.open(dist);
+        self.raw(",\"tarball\":");
+        self.bytes.extend_from_slice(self.tarball_prefix.as_bytes());
+        // a version's characters mean nothing to JSON
+        self.raw(version.name.as_str());
+        self.raw(".tgz\"}");
+        if let Some(publisher) = &version.publisher {
+            self.raw(",\"_npmUser\":{\"name\":");
+            self.string(publisher.as_str());
+            self.raw("}");
         }
     }
 
-    /// An object that is there already, left open for more fields; it has one at least.
-    fn open_object(&mut self, object: &RawValue) {
-        self.raw(object.get().trim_end().strip_suffix('}').unwrap_or_default());
+    fn times(&mut self, package: &PackageView) {
+        for version in &package.versions {
+            self.raw(",");
+            self.string(version.name.as_str());
+            self.raw(":\"");
+            self.raw(&version.created_at.to_rfc3339_millis());
+            self.raw("\"");
+        }
     }
 
-    fn done(self) -> Bytes {
-        self.0.into()
+    fn hoisted(&mut self, latest: &VersionView) -> Result<(), Fault> {
+        let stored = Stored::read(latest)?;
+        let fields: std::collections::HashMap<&str, &RawValue> =
+            serde_json::from_str(stored.full.get()).map_err(Fault::internal)?;
+        for key in HOISTED {
+            if let Some(value) = fields.get(key) {
+                self.field(key, value.get());
+            }
+        }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,79 +1,106 @@
-//! Who somebody is, and npm's legacy login (`spec/npm.md` 13).
+//! Who am I, and signing in with a token (`spec/npm.md` 13.1, 13.3).
 //!
-//! Accounts have no passwords: the password of `npm login --auth-type=legacy` is a token, and that
-//! token is what the client is given back to keep. It was made by its owner elsewhere, so logging
-//! out does not revoke it.
+//! Accounts have no passwords: a token is pasted in the password's place and comes back as the
+//! token to use. It is its owner's and not the login's, so signing out leaves it alone.
 
 use http::{HeaderValue, StatusCode, header};
 use packhouse_core::cx::{ReadCx, WriteCx};
-use packhouse_core::fault::{Fault, Thing, Unproven};
+use packhouse_core::fault::Thing;
 use packhouse_core::policy::Need;
 use packhouse_core::registry::{Credentials, Scheme};
-use packhouse_names::Login;
+use packhouse_core::Fault;
 use packhouse_wire::{Body, Reply};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The largest login document, in bytes.
-const MAX_LOGIN_BYTES: usize = 64 * 1024;
+use crate::body::malformed;
 
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// What the couch login sends; more is sent, and passed over.
 #[derive(Deserialize)]
-struct Couch {
-    name: String,
+struct Login {
+    name: Option<String>,
+    #[serde(default)]
     password: String,
 }
 
-/// `GET /-/whoami`
-pub(crate) fn whoami(cx: &ReadCx) -> Result<Reply, Fault> {
-    let login = cx.caller().login().ok_or_else(|| Fault::internal("whoami of nobody"))?;
-    Ok(private(StatusCode::OK, json!({"username": login.as_str()})))
+pub(crate) fn ping() -> Reply {
+    Reply::json(StatusCode::OK, "{}")
 }
 
-/// `PUT /-/user/org.couchdb.user:NAME`, with or without a revision behind it.
-pub(crate) async fn couch(cx: &WriteCx, user: &str, body: Body) -> Result<Reply, Fault> {
-    let text = body.read_at_most(MAX_LOGIN_BYTES).await?;
-    let couch: Couch = serde_json::from_slice(&text)
-        .map_err(|error| Fault::invalid("body", format!("the login cannot be read: {error}")))?;
-    if couch.name != user {
+pub(crate) fn whoami(cx: &ReadCx) -> Result<Reply, Fault> {
+    let login = cx
+        .caller()
+        .login()
+        .ok_or_else(|| Fault::internal("whoami without a principal"))?;
+    Ok(private(
+        StatusCode::OK,
+        &json!({ "username": login.as_str() }),
+    ))
+}
+
+/// A user's own record.
+pub(crate) fn user(cx: &ReadCx, name: &str) -> Result<Reply, Fault> {
+    match cx.caller().login() {
+        Some(login) if login.as_str().eq_ignore_ascii_case(name) => Ok(private(
+            StatusCode::OK,
+            &json!({
+                "_id": format!("org.couchdb.user:{login}"),
+                "name": login.as_str(),
+            }),
+        )),
+        _ => Err(Fault::not_found(Thing::Account, name)),
+    }
+}
+
+pub(crate) async fn sign_in(cx: &WriteCx, user: &str, body: Body) -> Result<Reply, Fault> {
+    let text = body.read_at_most(MAX_BODY_BYTES).await?;
+    let login: Login =
+        serde_json::from_slice(&text).map_err(|error| malformed("the login", &error))?;
+    if login.name.as_deref() != Some(user) {
         return Err(Fault::invalid("name", "user in URL does not match body"));
     }
-    let with = Credentials { secret: couch.password, scheme: Scheme::Basic };
-    let principal = cx.sign_in(&with).await?;
-    let is_theirs = Login::new(user).is_ok_and(|named| principal.login() == Some(&named));
-    if !is_theirs {
-        // somebody else's token is as wrong as none
-        let why = Unproven::Invalid(Scheme::Basic);
-        return Err(Fault::Unauthenticated { need: Box::new(Need::SignIn), why });
-    }
+    let credentials = Credentials {
+        secret: login.password,
+        scheme: Scheme::Basic,
+    };
+    cx.sign_in(&credentials).await?;
     Ok(private(
         StatusCode::CREATED,
-        json!({
+        &json!({
             "ok": true,
             "id": format!("org.couchdb.user:{user}"),
             "rev": "_we_dont_use_revs_any_more",
-            "token": with.secret,
+            "token": credentials.secret,
         }),
     ))
 }
 
-/// `GET /-/user/org.couchdb.user:NAME`: what npm reads of somebody; here, oneself.
-pub(crate) fn profile(cx: &ReadCx, user: &str) -> Result<Reply, Fault> {
-    let named = Login::new(user).ok().filter(|named| cx.caller().login() == Some(named));
-    let Some(login) = named else { return Err(Fault::not_found(Thing::Account, user)) };
-    Ok(private(
-        StatusCode::OK,
-        json!({"_id": format!("org.couchdb.user:{login}"), "name": login.as_str()}),
-    ))
+/// Says yes to the owner of a token and leaves it: it was not made by a login.
+pub(crate) async fn sign_out(cx: &WriteCx, token: String) -> Result<Reply, Fault> {
+    let credentials = Credentials {
+        secret: token,
+        scheme: Scheme::Bearer,
+    };
+    let owner = match cx.raise(Need::SignIn).await?.sign_in(&credentials).await {
+        Ok(owner) => owner,
+        Err(Fault::Unauthenticated { .. }) => return Err(unknown_token()),
+        Err(fault) => return Err(fault),
+    };
+    if owner.login() != cx.caller().login() {
+        return Err(unknown_token());
+    }
+    Ok(private(StatusCode::OK, &json!({ "ok": true })))
 }
 
-/// `DELETE /-/user/token/TOKEN`: npm forgets the token by itself; it stays valid for whoever made
-/// it, who revokes it with `npm token revoke`.
-pub(crate) fn logout() -> Reply {
-    private(StatusCode::OK, json!({"ok": true}))
+/// The token itself stays out of every text.
+fn unknown_token() -> Fault {
+    Fault::not_found(Thing::Token, String::new())
 }
 
-/// An answer about somebody, which nobody may keep.
-pub(crate) fn private(status: StatusCode, value: serde_json::Value) -> Reply {
+/// An answer about somebody that no cache may keep.
+pub(crate) fn private(status: StatusCode, value: &Value) -> Reply {
     Reply::json(status, value.to_string())
         .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
