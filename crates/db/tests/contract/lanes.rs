@@ -20,6 +20,7 @@ on_both!(
     a_full_queue_answers_busy_at_once,
     a_closed_database_takes_no_work,
     a_snapshot_does_not_see_later_commits,
+    a_snapshot_inside_a_write_belongs_to_it,
     migrating_again_and_at_once_changes_nothing,
     a_checkpoint_is_harmless,
 );
@@ -208,6 +209,20 @@ async fn a_snapshot_does_not_see_later_commits(house: House) {
     release.send(()).unwrap();
     assert_eq!(reader.await.unwrap().unwrap(), (0, 0));
     assert_eq!(house.read(accounts::count).await, 1);
+}
+
+async fn a_snapshot_inside_a_write_belongs_to_it(house: House) {
+    let answer: Result<(), Own> = house
+        .db
+        .write(|tx| {
+            add(tx, "ann")?;
+            assert_eq!(tx.snapshot(accounts::count)?, 1);
+            add(tx, "bob")?;
+            Err(Own::Refused)
+        })
+        .await;
+    assert!(matches!(answer, Err(Own::Refused)), "{answer:?}");
+    assert_eq!(logins(&house.db).await, [""; 0]);
 }
 
 async fn migrating_again_and_at_once_changes_nothing(house: House) {
