@@ -36,7 +36,7 @@ async fn a_published_version_is_there_at_once_byte_for_byte() {
         assert!(!second.is_first && second.revision > first.revision);
         let seen = view(&test.house, &token, &widget).await.unwrap();
         assert_eq!(seen.tags[0].version.as_str(), "1.1.0");
-        assert_eq!(seen.maintainers, [ann.clone()]);
+        assert_eq!(seen.maintainers, [ann]);
         assert!(seen.updated_at >= seen.versions[1].created_at);
     }
 }

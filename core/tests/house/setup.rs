@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use packhouse_blob::{BlobStore, MemoryStore};
+use packhouse_blob::MemoryStore;
 use packhouse_core::admin::Deed;
 use packhouse_core::cx::{ReadCx, WriteCx};
 use packhouse_core::model::{Namespace, PackageRef, PackageView};
@@ -145,8 +145,8 @@ async fn wire(target: &DbTarget, clock: &Arc<HandClock>, blobs: &Arc<MemoryStore
     };
     House::open(HouseParts {
         db: Db::open(settings).unwrap(),
-        blobs: Arc::clone(blobs) as Arc<dyn BlobStore>,
-        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        blobs: blobs.clone(),
+        clock: clock.clone(),
         settings: Settings::default(),
     })
     .await
