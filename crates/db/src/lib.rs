@@ -1,1 +1,33 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod columns;
+mod conn;
+mod error;
+mod lanes;
+mod migrate;
+mod queue;
+mod schema;
+mod sql;
+mod words;
+
+pub mod accounts;
+pub mod blobs;
+pub mod downloads;
+pub mod files;
+pub mod grants;
+pub mod jobs;
+pub mod outbox;
+pub mod packages;
+pub mod repositories;
+pub mod settings;
+pub mod tags;
+pub mod teams;
+pub mod ties;
+pub mod tokens;
+pub mod uploads;
+pub mod versions;
+
+pub use conn::{Conn, DbTarget, Tx};
+pub use error::{DbError, DbResult};
+pub use lanes::{Db, DbSettings};
+pub use words::{AccountKind, BlobState, ReferenceKind, Standing};

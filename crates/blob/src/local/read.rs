@@ -1,0 +1,167 @@
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::stream;
+use packhouse_names::StorageKey;
+
+use crate::stream::{CHUNK_BYTES, INLINE_BYTES, count, within};
+use crate::workers::{Job, Workers};
+use crate::{BlobError, BlobStream};
+
+/// How many buffers wait for their next stream instead of going back to the allocator: a fresh
+/// one costs a page fault for each 4 KiB.
+const SHELF_BUFFERS: usize = 16;
+
+const READING: &str = "reading an object";
+
+/// What streams need of their store.
+#[derive(Debug, Clone)]
+pub(super) struct Reads {
+    pub(super) workers: Workers,
+    pub(super) shelf: Shelf,
+}
+
+/// Opens the object at `path`. Opening, and reading what is short, happens right here: with the
+/// file in the page cache that is quicker than going to another thread and coming back.
+pub(super) fn open(
+    reads: &Reads,
+    path: &Path,
+    key: &StorageKey,
+    range: Option<Range<u64>>,
+) -> Result<BlobStream, BlobError> {
+    let failed = |source| BlobError::object(READING, key, source);
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let range = within(range, size)?;
+    let len = range.end - range.start;
+    if len <= INLINE_BYTES {
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(CHUNK_BYTES)];
+        file.read_exact_at(&mut bytes, range.start)
+            .map_err(|source| BlobError::io(READING, source))?;
+        return Ok(BlobStream::whole(bytes.into()));
+    }
+    let reading = Reading {
+        reads: reads.clone(),
+        file: Arc::new(file),
+        rest: range,
+        ahead: None,
+    };
+    Ok(BlobStream::pieces(
+        len,
+        stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|bytes| (bytes, reading)))
+        }),
+    ))
+}
+
+/// An object that is read in chunks, the next one while the last is being sent.
+#[derive(Debug)]
+struct Reading {
+    reads: Reads,
+    file: Arc<File>,
+    rest: Range<u64>,
+    ahead: Option<Job<io::Result<Bytes>>>,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let job = match self.ahead.take() {
+            Some(job) => job,
+            None => self.reads.workers.start(self.chunk()).await?,
+        };
+        let bytes = job
+            .end()
+            .await?
+            .map_err(|source| BlobError::io(READING, source))?;
+        self.rest.start += count(bytes.len());
+        if !self.rest.is_empty() {
+            // With every thread busy there is no reading ahead; the next call waits for one.
+            self.ahead = self.reads.workers.try_start(self.chunk());
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The work of reading what comes next.
+    fn chunk(&self) -> impl FnOnce() -> io::Result<Bytes> + Send + 'static {
+        let file = Arc::clone(&self.file);
+        let shelf = self.reads.shelf.clone();
+        let at = self.rest.start;
+        let left = usize::try_from(self.rest.end - at).unwrap_or(CHUNK_BYTES);
+        move || {
+            let mut lent = shelf.lend(left.min(CHUNK_BYTES));
+            file.read_exact_at(lent.as_mut(), at)?;
+            Ok(Bytes::from_owner(lent))
+        }
+    }
+}
+
+/// Chunk buffers between two uses.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shelf(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Shelf {
+    fn lend(&self, len: usize) -> Lent {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Lent {
+            buffer: kept.unwrap_or_else(|| vec![0; CHUNK_BYTES]),
+            len,
+            shelf: self.clone(),
+        }
+    }
+}
+
+/// The first `len` bytes of a buffer that goes back to the shelf when the last view of it is
+/// dropped.
+#[derive(Debug)]
+struct Lent {
+    buffer: Vec<u8>,
+    len: usize,
+    shelf: Shelf,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or(&self.buffer)
+    }
+}
+
+impl AsMut<[u8]> for Lent {
+    fn as_mut(&mut self) -> &mut [u8] {
+        let len = self.len.min(self.buffer.len());
+        self.buffer.split_at_mut(len).0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut shelf = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shelf.len() < SHELF_BUFFERS {
+            shelf.push(std::mem::take(&mut self.buffer));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_used_again_and_the_shelf_stays_small() {
+        let shelf = Shelf::default();
+        let held: Vec<_> = (0..SHELF_BUFFERS + 3).map(|_| shelf.lend(10)).collect();
+        drop(held);
+        assert_eq!(shelf.0.lock().unwrap().len(), SHELF_BUFFERS);
+
+        let lent = shelf.lend(7);
+        assert_eq!(shelf.0.lock().unwrap().len(), SHELF_BUFFERS - 1);
+        assert_eq!(lent.as_ref().len(), 7);
+    }
+}

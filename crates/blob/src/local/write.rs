@@ -1,0 +1,202 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{Cursor, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use packhouse_names::StorageKey;
+
+use super::Folders;
+use crate::batch::Batch;
+use crate::workers::{Job, Workers};
+use crate::{BlobError, BlobWriter, ReadSeek, key};
+
+const WRITING: &str = "writing an object";
+
+/// A file in the staging folder, removed on drop unless it was kept.
+#[derive(Debug)]
+pub(super) struct Staged {
+    path: Option<PathBuf>,
+    file: File,
+}
+
+impl Staged {
+    pub(super) fn create(path: PathBuf) -> Result<Self, BlobError> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| BlobError::io(WRITING, source))?;
+        Ok(Self {
+            path: Some(path),
+            file,
+        })
+    }
+
+    pub(super) fn append(&mut self, pieces: &[Bytes]) -> Result<(), BlobError> {
+        pieces
+            .iter()
+            .try_for_each(|piece| self.file.write_all(piece))
+            .map_err(|source| BlobError::io(WRITING, source))
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// A second handle, for reading.
+    pub(super) fn reopen(&self) -> Result<File, BlobError> {
+        File::open(self.path.as_deref().unwrap_or(Path::new("")))
+            .map_err(|source| BlobError::io(WRITING, source))
+    }
+
+    /// Makes the bytes durable, then their name, then gives the object away.
+    fn keep(mut self, folders: &Folders, key: &StorageKey) -> Result<(), BlobError> {
+        let failed = |source| BlobError::io(WRITING, source);
+        let folder = folders.of(key)?;
+        let target = folder.path().join(key.as_str());
+        self.file.sync_all().map_err(failed)?;
+        if let Some(path) = &self.path {
+            fs::rename(path, &target).map_err(failed)?;
+        }
+        // From here on a failure has to remove the object instead of the staged file.
+        self.path = Some(target);
+        folder.sync().map_err(failed)?;
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::warn!(%error, "could not remove a staged object; the next sweep will");
+        }
+    }
+}
+
+/// All of a body that needs no writer of its own, in one go.
+pub(super) fn put(folders: &Folders, bytes: Bytes) -> Result<StorageKey, BlobError> {
+    let key = key::fresh();
+    let mut staged = Staged::create(folders.staged(&key))?;
+    staged.append(&[bytes])?;
+    staged.keep(folders, &key)?;
+    Ok(key)
+}
+
+/// Gathers a body, and hands full batches to a thread while the next one fills. A body that never
+/// fills one touches the disk once, in `finish`.
+#[derive(Debug)]
+pub(super) struct LocalWriter {
+    folders: Arc<Folders>,
+    workers: Workers,
+    key: StorageKey,
+    batch: Batch,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing was handed to the disk yet.
+    Fresh,
+    Idle(Staged),
+    Busy(Job<Result<Staged, BlobError>>),
+    /// An earlier call failed or was given up half way.
+    Lost,
+}
+
+impl LocalWriter {
+    pub(super) fn new(folders: Arc<Folders>, workers: Workers) -> Self {
+        Self {
+            folders,
+            workers,
+            key: key::fresh(),
+            batch: Batch::default(),
+            state: State::Fresh,
+        }
+    }
+
+    /// The staged file, once earlier work on it is done; `None` if there is none yet.
+    async fn staged(&mut self) -> Result<Option<Staged>, BlobError> {
+        match std::mem::replace(&mut self.state, State::Lost) {
+            State::Fresh => Ok(None),
+            State::Idle(staged) => Ok(Some(staged)),
+            State::Busy(job) => Ok(Some(job.end().await??)),
+            State::Lost => Err(BlobError::Worker("an earlier write did not end".into())),
+        }
+    }
+
+    /// The work of bringing everything that was gathered to the staged file.
+    async fn flush(
+        &mut self,
+    ) -> Result<impl FnOnce() -> Result<Staged, BlobError> + Send + 'static, BlobError> {
+        let staged = self.staged().await?;
+        let pieces = self.batch.take();
+        let path = self.folders.staged(&self.key);
+        Ok(move || {
+            let mut staged = match staged {
+                Some(staged) => staged,
+                None => Staged::create(path)?,
+            };
+            staged.append(&pieces)?;
+            Ok(staged)
+        })
+    }
+}
+
+#[async_trait]
+impl BlobWriter for LocalWriter {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
+        self.batch.push(bytes);
+        if self.batch.is_full() {
+            let flush = self.flush().await?;
+            self.state = State::Busy(self.workers.start(flush).await?);
+        }
+        Ok(())
+    }
+
+    async fn reader(&mut self) -> Result<Box<dyn ReadSeek>, BlobError> {
+        if matches!(self.state, State::Fresh) {
+            return Ok(Box::new(Cursor::new(self.batch.copy())));
+        }
+        let flush = self.flush().await?;
+        let (staged, reader) = self
+            .workers
+            .run(move || {
+                let staged = flush()?;
+                let reader = staged.reopen()?;
+                Ok::<_, BlobError>((staged, reader))
+            })
+            .await??;
+        self.state = State::Idle(staged);
+        Ok(Box::new(reader))
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<StorageKey, BlobError> {
+        let flush = self.flush().await?;
+        let (folders, key) = (Arc::clone(&self.folders), self.key.clone());
+        self.workers
+            .run(move || {
+                flush()?.keep(&folders, &key)?;
+                Ok(key)
+            })
+            .await?
+    }
+}
+
+impl Drop for LocalWriter {
+    fn drop(&mut self) {
+        // Freeing a large file takes the file system a while; work that is still running drops
+        // its file by itself.
+        if let State::Idle(staged) = std::mem::replace(&mut self.state, State::Lost)
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            self.workers.try_start(move || drop(staged));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use packhouse_names::StorageKey;
+use url::Url;
+
+use crate::stream::{CHUNK_BYTES, INLINE_BYTES, count, within};
+use crate::{BlobError, BlobStore, BlobStream, BlobWriter, ReadSeek, key};
+
+type Objects = Arc<RwLock<HashMap<StorageKey, Bytes>>>;
+
+/// Objects in memory, for tests. It behaves as a store on disk does, durability aside.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    objects: Objects,
+}
+
+impl MemoryStore {
+    /// An empty store; clones share it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+fn insert(objects: &Objects, bytes: Bytes) -> StorageKey {
+    let key = key::fresh();
+    objects
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(key.clone(), bytes);
+    key
+}
+
+#[async_trait]
+impl BlobStore for MemoryStore {
+    async fn put(&self, bytes: Bytes) -> Result<StorageKey, BlobError> {
+        Ok(insert(&self.objects, bytes))
+    }
+
+    async fn begin(&self) -> Result<Box<dyn BlobWriter>, BlobError> {
+        Ok(Box::new(MemoryWriter {
+            objects: Arc::clone(&self.objects),
+            written: BytesMut::new(),
+        }))
+    }
+
+    async fn open(
+        &self,
+        key: &StorageKey,
+        range: Option<Range<u64>>,
+    ) -> Result<BlobStream, BlobError> {
+        let object = self
+            .objects
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
+            .ok_or_else(|| BlobError::Missing { key: key.clone() })?;
+        let size = count(object.len());
+        let range = within(range, size)?;
+        let out_of_range = |_too_large| BlobError::OutOfRange { size };
+        let start = usize::try_from(range.start).map_err(out_of_range)?;
+        let end = usize::try_from(range.end).map_err(out_of_range)?;
+        let mut rest = object.slice(start..end);
+        let len = count(rest.len());
+        if len <= INLINE_BYTES {
+            return Ok(BlobStream::whole(rest));
+        }
+        let pieces = std::iter::from_fn(move || {
+            let piece = rest.split_to(rest.len().min(CHUNK_BYTES));
+            (!piece.is_empty()).then_some(Ok(piece))
+        });
+        Ok(BlobStream::pieces(len, stream::iter(pieces)))
+    }
+
+    async fn delete(&self, key: &StorageKey) -> Result<(), BlobError> {
+        self.objects
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+        Ok(())
+    }
+
+    async fn sweep(&self, _age: Duration) -> Result<u64, BlobError> {
+        Ok(0)
+    }
+
+    async fn probe(&self) -> Result<(), BlobError> {
+        Ok(())
+    }
+
+    async fn presign(
+        &self,
+        _key: &StorageKey,
+        _expires: Duration,
+    ) -> Result<Option<Url>, BlobError> {
+        Ok(None)
+    }
+}
+
+#[derive(Debug)]
+struct MemoryWriter {
+    objects: Objects,
+    written: BytesMut,
+}
+
+#[async_trait]
+impl BlobWriter for MemoryWriter {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
+        self.written.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn reader(&mut self) -> Result<Box<dyn ReadSeek>, BlobError> {
+        Ok(Box::new(Cursor::new(self.written.clone().freeze())))
+    }
+
+    async fn finish(self: Box<Self>) -> Result<StorageKey, BlobError> {
+        Ok(insert(&self.objects, self.written.freeze()))
+    }
+}

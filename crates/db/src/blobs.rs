@@ -1,0 +1,190 @@
+//! Blobs, which every ecosystem shares, and the links through which a package reads one.
+
+use diesel::dsl::case_when;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use packhouse_names::{Digest, PackageId, Sha256, Sha512, StorageKey, Timestamp};
+
+use crate::columns::Opt;
+use crate::conn::{Conn, Tx, on_conn};
+use crate::schema::{blobs, links};
+use crate::sql::Cached;
+use crate::versions::stored_size;
+use crate::{BlobState, DbResult};
+
+/// A blob.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = blobs)]
+pub struct Blob {
+    #[diesel(deserialize_as = Vec<u8>)]
+    pub sha256: Sha256,
+    #[diesel(deserialize_as = Opt<Vec<u8>>)]
+    pub sha512: Option<Sha512>,
+    /// Where its bytes lie.
+    #[diesel(deserialize_as = String)]
+    pub storage_key: StorageKey,
+    #[diesel(deserialize_as = i64)]
+    pub size_bytes: u64,
+    #[diesel(deserialize_as = String)]
+    pub state: BlobState,
+    /// The collector leaves it alone until then, referred to or not.
+    #[diesel(deserialize_as = Opt<i64>)]
+    pub promised_until: Option<Timestamp>,
+    #[diesel(deserialize_as = i64)]
+    pub created_at: Timestamp,
+}
+
+/// A blob to be; its bytes must be durable under `storage_key` already.
+#[derive(Debug, Clone)]
+pub struct NewBlob {
+    pub sha256: Sha256,
+    pub sha512: Option<Sha512>,
+    pub storage_key: StorageKey,
+    pub size_bytes: u64,
+    pub promised_until: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// A blob by its digest, whatever its state.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn find(conn: &mut Conn, sha256: &Sha256) -> DbResult<Option<Blob>> {
+    let found = on_conn!(conn, |c| blobs::table
+        .find(sha256.as_bytes().as_slice())
+        .select(Blob::as_select())
+        .first(c)
+        .optional())?;
+    Ok(found)
+}
+
+/// A blob by its second digest, whatever its state; known only where it was computed.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn find_by_sha512(conn: &mut Conn, sha512: &Sha512) -> DbResult<Option<Blob>> {
+    let found = on_conn!(conn, |c| blobs::table
+        .filter(blobs::sha512.eq(sha512.as_bytes().as_slice()))
+        .select(Blob::as_select())
+        .first(c)
+        .optional())?;
+    Ok(found)
+}
+
+/// The live blob of this digest, made or revived if need be.
+///
+/// A live one stays as it is; a condemned one comes back under the new storage key, for its old
+/// bytes may be gone any moment. If another key than the given one is answered, the caller's
+/// object lost and is to be dropped.
+///
+/// The row is locked until the transaction ends, so that nothing condemns it under the caller. A
+/// later promise extends an earlier one.
+///
+/// # Errors
+/// [`crate::DbError::Duplicate`] when the storage key is taken.
+pub fn insert_or_get(tx: &mut Tx<'_>, new: &NewBlob) -> DbResult<Blob> {
+    let is_condemned = || blobs::state.eq(BlobState::Condemned.as_str());
+    let blob = on_conn!(tx, |c| Cached(
+        diesel::insert_into(blobs::table)
+            .values((
+                blobs::sha256.eq(new.sha256.as_bytes().as_slice()),
+                blobs::sha512.eq(new.sha512.as_ref().map(|sum| sum.as_bytes().as_slice())),
+                blobs::storage_key.eq(new.storage_key.as_str()),
+                blobs::size_bytes.eq(stored_size(new.size_bytes)),
+                blobs::state.eq(BlobState::Live.as_str()),
+                blobs::promised_until.eq(new.promised_until.map(Timestamp::as_micros)),
+                blobs::created_at.eq(new.created_at.as_micros()),
+            ))
+            .on_conflict(blobs::sha256)
+            .do_update()
+            .set((
+                blobs::storage_key.eq(case_when(is_condemned(), excluded(blobs::storage_key))
+                    .otherwise(blobs::storage_key)),
+                blobs::sha512.eq(case_when(blobs::sha512.is_null(), excluded(blobs::sha512))
+                    .otherwise(blobs::sha512)),
+                blobs::promised_until.eq(case_when(
+                    blobs::promised_until
+                        .is_null()
+                        .or(excluded(blobs::promised_until).gt(blobs::promised_until)),
+                    excluded(blobs::promised_until)
+                )
+                .otherwise(blobs::promised_until)),
+                blobs::state.eq(excluded(blobs::state)),
+                blobs::condemned_at.eq(None::<i64>),
+            ))
+            .returning(Blob::as_returning())
+    )
+    .get_result(c))?;
+    Ok(blob)
+}
+
+/// Condemns a live blob; says whether there was one. Whether nothing refers to it is the
+/// caller's to make sure, in the same transaction.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn condemn(tx: &mut Tx<'_>, sha256: &Sha256, at: Timestamp) -> DbResult<bool> {
+    let changed = on_conn!(tx, |c| Cached(
+        diesel::update(blobs::table.find(sha256.as_bytes().as_slice()))
+            .filter(blobs::state.eq(BlobState::Live.as_str()))
+            .set((
+                blobs::state.eq(BlobState::Condemned.as_str()),
+                blobs::condemned_at.eq(at.as_micros()),
+            ))
+    )
+    .execute(c))?;
+    Ok(changed > 0)
+}
+
+/// Lets a package read a blob under the digest that its client used. A later promise extends an
+/// earlier one.
+///
+/// # Errors
+/// [`crate::DbError::Reference`] when the package or the blob is not there.
+pub fn link(
+    tx: &mut Tx<'_>,
+    package: PackageId,
+    digest: &Digest,
+    sha256: &Sha256,
+    promised_until: Option<Timestamp>,
+    at: Timestamp,
+) -> DbResult<()> {
+    on_conn!(tx, |c| Cached(
+        diesel::insert_into(links::table)
+            .values((
+                links::package_id.eq(package.get()),
+                links::digest.eq(digest.to_string()),
+                links::sha256.eq(sha256.as_bytes().as_slice()),
+                links::promised_until.eq(promised_until.map(Timestamp::as_micros)),
+                links::created_at.eq(at.as_micros()),
+            ))
+            .on_conflict((links::package_id, links::digest))
+            .do_update()
+            .set(
+                links::promised_until.eq(case_when(
+                    links::promised_until
+                        .is_null()
+                        .or(excluded(links::promised_until).gt(links::promised_until)),
+                    excluded(links::promised_until)
+                )
+                .otherwise(links::promised_until))
+            )
+    )
+    .execute(c))?;
+    Ok(())
+}
+
+/// The blob that a package links under this digest.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn find_linked(conn: &mut Conn, package: PackageId, digest: &Digest) -> DbResult<Option<Blob>> {
+    let found = on_conn!(conn, |c| links::table
+        .inner_join(blobs::table.on(blobs::sha256.eq(links::sha256)))
+        .filter(links::package_id.eq(package.get()))
+        .filter(links::digest.eq(digest.to_string()))
+        .select(Blob::as_select())
+        .first(c)
+        .optional())?;
+    Ok(found)
+}

@@ -1,0 +1,92 @@
+//! Movable names for versions: npm dist-tags, container tags.
+
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use packhouse_names::{PackageId, TagName, Timestamp, VersionId, VersionText};
+
+use crate::DbResult;
+use crate::conn::{Conn, Tx, on_conn};
+use crate::schema::{tags, versions};
+use crate::sql::Cached;
+
+/// A tag and the version it points at.
+#[derive(Debug, Clone, Queryable)]
+pub struct Tag {
+    #[diesel(deserialize_as = String)]
+    pub name: TagName,
+    #[diesel(deserialize_as = i64)]
+    pub version_id: VersionId,
+    /// As the version was published.
+    #[diesel(deserialize_as = String)]
+    pub version: VersionText,
+    #[diesel(deserialize_as = i64)]
+    pub updated_at: Timestamp,
+}
+
+/// The tags of a package that point at versions that are not deleted, by name.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn list(conn: &mut Conn, package: PackageId) -> DbResult<Vec<Tag>> {
+    let found = on_conn!(conn, |c| tags::table
+        .inner_join(versions::table.on(versions::id.eq(tags::version_id)))
+        .filter(tags::package_id.eq(package.get()))
+        .filter(versions::deleted_at.is_null())
+        .order(tags::name)
+        .select((tags::name, versions::id, versions::name, tags::updated_at))
+        .load(c))?;
+    Ok(found)
+}
+
+/// Points a tag at a version, whatever it pointed at.
+///
+/// # Errors
+/// [`crate::DbError::Reference`] when the package or the version is not there.
+pub fn put(
+    tx: &mut Tx<'_>,
+    package: PackageId,
+    tag: &TagName,
+    version: VersionId,
+    at: Timestamp,
+) -> DbResult<()> {
+    on_conn!(tx, |c| Cached(
+        diesel::insert_into(tags::table)
+            .values((
+                tags::package_id.eq(package.get()),
+                tags::name.eq(tag.as_str()),
+                tags::version_id.eq(version.get()),
+                tags::updated_at.eq(at.as_micros()),
+            ))
+            .on_conflict((tags::package_id, tags::name))
+            .do_update()
+            .set((
+                tags::version_id.eq(excluded(tags::version_id)),
+                tags::updated_at.eq(excluded(tags::updated_at)),
+            ))
+    )
+    .execute(c))?;
+    Ok(())
+}
+
+/// Removes a tag; says whether there was one.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn remove(tx: &mut Tx<'_>, package: PackageId, tag: &TagName) -> DbResult<bool> {
+    let removed = on_conn!(tx, |c| diesel::delete(
+        tags::table.find((package.get(), tag.as_str()))
+    )
+    .execute(c))?;
+    Ok(removed > 0)
+}
+
+/// Removes every tag that points at a version and says how many there were.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn remove_of_version(tx: &mut Tx<'_>, version: VersionId) -> DbResult<usize> {
+    Ok(on_conn!(tx, |c| diesel::delete(
+        tags::table.filter(tags::version_id.eq(version.get()))
+    )
+    .execute(c))?)
+}
