@@ -15,10 +15,6 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one exists, for the length of the command line's parsing"
-)]
 enum Command {
     /// Run the server; migrates the database first
     Serve(Settings),

@@ -26,7 +26,8 @@ impl Registries {
     /// The registry of an ecosystem.
     #[must_use]
     pub fn find(&self, ecosystem: Ecosystem) -> Option<&dyn Registry> {
-        self.iter().find(|registry| registry.ecosystem() == ecosystem)
+        self.iter()
+            .find(|registry| registry.ecosystem() == ecosystem)
     }
 
     pub(crate) fn at(&self, index: usize) -> Option<&dyn Registry> {

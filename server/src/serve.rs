@@ -205,10 +205,16 @@ async fn occupy(config: &Config, folder: &DataFolder) -> anyhow::Result<HouseLoc
         match HouseLock::attempt(folder, &config.storage, Occupant::Server)? {
             Attempt::Taken(lock) => return Ok(lock),
             Attempt::HeldByServer(path) => {
-                bail!("another server has this house: {} is locked", path.display());
+                bail!(
+                    "another server has this house: {} is locked",
+                    path.display()
+                );
             }
             Attempt::HeldByCommand(path) if Instant::now() >= deadline => {
-                bail!("another process has this house: {} is locked", path.display());
+                bail!(
+                    "another process has this house: {} is locked",
+                    path.display()
+                );
             }
             Attempt::HeldByCommand(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
@@ -273,9 +279,17 @@ fn tls_config(files: &TlsFiles) -> anyhow::Result<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certificates = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("cannot read the certificate {}", files.certificate.display()))?;
+        .with_context(|| {
+            format!(
+                "cannot read the certificate {}",
+                files.certificate.display()
+            )
+        })?;
     if certificates.is_empty() {
-        bail!("{} holds no certificate in PEM", files.certificate.display());
+        bail!(
+            "{} holds no certificate in PEM",
+            files.certificate.display()
+        );
     }
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .with_context(|| format!("cannot read the private key {}", files.key.display()))?;

@@ -5,9 +5,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Subcommand, builder::TypedValueParser};
 use packhouse_core::policy::Scopes;
-use packhouse_names::{
-    Ecosystem, Login, OrgRole, RepoName, RepoRole, Role, TeamSlug, Visibility,
-};
+use packhouse_names::{Ecosystem, Login, OrgRole, RepoName, RepoRole, Role, TeamSlug, Visibility};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Switch;
@@ -145,7 +143,8 @@ fn scopes(text: &str) -> Result<String, String> {
 pub struct AddressError(String);
 
 fn part<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, AddressError> {
-    text.parse().map_err(|error: T::Err| AddressError(error.to_string()))
+    text.parse()
+        .map_err(|error: T::Err| AddressError(error.to_string()))
 }
 
 /// Gives an address its JSON form: its text.
@@ -165,7 +164,12 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(PackageAddress, RepositoryAddress, TeamAddress, GranteeAddress);
+as_text!(
+    PackageAddress,
+    RepositoryAddress,
+    TeamAddress,
+    GranteeAddress
+);
 
 /// `OWNER/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -363,7 +367,11 @@ mod tests {
         ] {
             let command = parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             let json = serde_json::to_string(&command).unwrap();
-            assert_eq!(serde_json::from_str::<AdminCommand>(&json).unwrap(), command, "{line}");
+            assert_eq!(
+                serde_json::from_str::<AdminCommand>(&json).unwrap(),
+                command,
+                "{line}"
+            );
         }
     }
 
@@ -387,10 +395,23 @@ mod tests {
 
     #[test]
     fn a_span_counts_in_the_unit_it_names() {
-        for (text, seconds) in [("90s", 90), ("15m", 900), ("12h", 43_200), ("30d", 2_592_000)] {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("15m", 900),
+            ("12h", 43_200),
+            ("30d", 2_592_000),
+        ] {
             assert_eq!(text.parse::<Span>().unwrap().duration().as_secs(), seconds);
         }
-        for text in ["", "d", "30", "-1d", "1 d", "99999999999999999999y", "5000y"] {
+        for text in [
+            "",
+            "d",
+            "30",
+            "-1d",
+            "1 d",
+            "99999999999999999999y",
+            "5000y",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

@@ -3,7 +3,7 @@ use packhouse_core::fault::Fault;
 use packhouse_core::model::{Namespace, PackageRef, RepositoryRef};
 use packhouse_core::policy::Scopes;
 
-use super::command::{AdminCommand, GranteeAddress, PackageAddress, RepositoryAddress};
+use super::command::{AdminCommand, GranteeAddress, PackageAddress, RepositoryAddress, Span};
 use crate::compose::Registries;
 use crate::config::Switch;
 
@@ -92,7 +92,7 @@ pub fn resolve(command: AdminCommand, registries: &Registries) -> Result<Deed, F
             scopes: Scopes::parse(&scopes)
                 .map_err(|error| Fault::invalid("scopes", error.to_string()))?,
             note,
-            expires_in_seconds: expires.map(|span| span.duration().as_secs()),
+            expires_in: expires.map(Span::duration),
             repository: repository.map(repository_ref),
         },
         AdminCommand::RevokeToken { token } => Deed::RevokeToken { token },

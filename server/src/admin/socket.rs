@@ -54,7 +54,10 @@ impl SocketPath {
     fn of(folder: &DataFolder) -> io::Result<Self> {
         let handle = File::open(folder.file("."))?;
         Ok(Self {
-            path: PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_FILE}", handle.as_raw_fd())),
+            path: PathBuf::from(format!(
+                "/proc/self/fd/{}/{SOCKET_FILE}",
+                handle.as_raw_fd()
+            )),
             _folder: handle,
         })
     }
@@ -138,7 +141,9 @@ async fn converse(
 
 async fn read_line(reader: impl tokio::io::AsyncRead + Unpin) -> io::Result<String> {
     let mut line = String::new();
-    BufReader::new(reader.take(LINE_BYTES)).read_line(&mut line).await?;
+    BufReader::new(reader.take(LINE_BYTES))
+        .read_line(&mut line)
+        .await?;
     Ok(line)
 }
 
@@ -153,7 +158,7 @@ pub(crate) async fn execute(
         Err(fault) => return Answer::Refused(fault.to_string()),
     };
     match house.administer(deed).await {
-        Ok(outcome) => Answer::Done(outcome.text),
+        Ok(text) => Answer::Done(text.unwrap_or_default()),
         Err(fault) => {
             if let packhouse_core::fault::Fault::Internal(_) = &fault {
                 error!(error = %causes(&fault), "an admin command failed");

@@ -27,10 +27,15 @@ pub struct Layer {
     #[serde(alias = "data_dir")]
     pub data_dir: Option<PathBuf>,
     /// sqlite:PATH or postgres://…; default: SQLite in the data folder
-    #[arg(long, env = "PACKHOUSE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "PACKHOUSE_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     #[serde(alias = "database_url")]
     pub database_url: Option<DatabaseUrl>,
-    /// file:PATH; default: the data folder
+    /// A folder as file:PATH; default: the data folder
     #[arg(long, env = "PACKHOUSE_BLOB_STORE", value_name = "URL")]
     #[serde(alias = "blob_store")]
     pub blob_store: Option<BlobLocation>,

@@ -1,6 +1,7 @@
-//! What an operator decides: every setting has one name in three places, the flag `--data-dir`,
-//! the environment variable `PACKHOUSE_DATA_DIR` and the key `data-dir` of the file; the first
-//! of them that speaks wins.
+//! What an operator decides.
+//!
+//! Every setting has one name in three places: the flag `--data-dir`, the environment variable
+//! `PACKHOUSE_DATA_DIR` and the key `data-dir` of the file. The first of them that speaks wins.
 
 mod access;
 mod http;

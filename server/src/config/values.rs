@@ -33,7 +33,14 @@ macro_rules! read_as_text {
     )+};
 }
 
-read_as_text!(PublicUrl, Domain, DatabaseUrl, BlobLocation, LogFormat, LogFilter);
+read_as_text!(
+    PublicUrl,
+    Domain,
+    DatabaseUrl,
+    BlobLocation,
+    LogFormat,
+    LogFilter
+);
 
 /// `--public-url`: the address that clients use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -394,7 +401,10 @@ mod tests {
         for (text, expected) in [
             ("https://Pkg.Example.com:443/", "https://pkg.example.com"),
             ("http://localhost:8080", "http://localhost:8080"),
-            ("https://example.com/packages/", "https://example.com/packages"),
+            (
+                "https://example.com/packages/",
+                "https://example.com/packages",
+            ),
         ] {
             assert_eq!(text.parse::<PublicUrl>().unwrap().to_string(), expected);
         }
@@ -405,7 +415,10 @@ mod tests {
 
     #[test]
     fn a_domain_is_a_host_name_alone() {
-        assert_eq!("Pkg.Example.COM".parse::<Domain>().unwrap().as_str(), "pkg.example.com");
+        assert_eq!(
+            "Pkg.Example.COM".parse::<Domain>().unwrap().as_str(),
+            "pkg.example.com"
+        );
         assert_eq!("localhost".parse::<Domain>().unwrap().as_str(), "localhost");
         for text in ["", "a..b", "https://a", "a:80", "a/b", "-a.b", "a_b"] {
             assert!(text.parse::<Domain>().is_err(), "{text}");
@@ -416,8 +429,14 @@ mod tests {
     fn a_bucket_is_refused_in_plain_words() {
         let error = "s3://bucket/prefix".parse::<BlobLocation>().unwrap_err();
         assert!(error.to_string().contains("local files only"), "{error}");
-        assert_eq!("file:/var/x".parse::<BlobLocation>().unwrap().path(), Path::new("/var/x"));
-        assert_eq!("file:///var/x".parse::<BlobLocation>().unwrap().path(), Path::new("/var/x"));
+        assert_eq!(
+            "file:/var/x".parse::<BlobLocation>().unwrap().path(),
+            Path::new("/var/x")
+        );
+        assert_eq!(
+            "file:///var/x".parse::<BlobLocation>().unwrap().path(),
+            Path::new("/var/x")
+        );
         assert!("/var/x".parse::<BlobLocation>().is_err());
     }
 

@@ -105,7 +105,9 @@ impl Incoming {
     /// framework closes the connection in a way that the client survives.
     pub(crate) async fn settle(mut self, patience: &Patience) -> Option<Payload> {
         let left = |length: u64| length.saturating_sub(self.received);
-        let is_small = self.length.is_none_or(|length| left(length) <= patience.drain_bytes);
+        let is_small = self
+            .length
+            .is_none_or(|length| left(length) <= patience.drain_bytes);
         if !self.ended && is_small {
             // a client that does not send the rest loses its connection, no more
             drop(timeout(patience.drain_time, self.drain(patience.drain_bytes)).await);
@@ -155,7 +157,9 @@ impl Pace {
     /// Waits for the next piece; `None` when the window is over first.
     async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Option<T> {
         let began = Instant::now();
-        let piece = timeout(self.window.saturating_sub(self.waited), next).await.ok();
+        let piece = timeout(self.window.saturating_sub(self.waited), next)
+            .await
+            .ok();
         self.waited += began.elapsed();
         piece
     }

@@ -1,12 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use actix_http::uri::Authority;
 use actix_http::{Request, RequestHead, Response};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use packhouse_core::fault::Fault;
 use packhouse_core::registry::{Call, Registry};
-use packhouse_wire::{BaseUrl, Head, Path, Reply};
+use packhouse_wire::{BaseUrl, Head, Reply};
 use tracing::{Instrument as _, Level, debug, debug_span, enabled, error, warn};
 
 use super::Door;
@@ -56,7 +57,7 @@ impl Door {
             .headers()
             .get(actix_http::header::HOST)
             .and_then(|host| host.to_str().ok())
-            .or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+            .or_else(|| parts.uri.authority().map(Authority::as_str));
         let (reply, blob, headers, measured) = match self.mounts.find(host, parts.uri.path()) {
             Ok(Place::Registry {
                 registry,
@@ -99,8 +100,7 @@ impl Door {
         };
         let answer = rendering.render(reply, blob, unread);
         let took = began.elapsed();
-        let status =
-            StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::OK);
+        let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::OK);
         self.metrics
             .route(measured.registry, measured.label)
             .answered(status, took, received, answer.body().sent());
@@ -163,9 +163,9 @@ impl Door {
                 call.run(&cx, head).await
             }
             Call::Write(_, call) => {
-                let mut cx = self.house.admit_write(principal, need).await?;
+                let cx = self.house.admit_write(principal, need).await?;
                 incoming
-                    .lend(&self.patience, |body| call.run(&mut cx, head, body))
+                    .lend(&self.patience, |body| call.run(&cx, head, body))
                     .await
             }
         }
@@ -251,7 +251,12 @@ fn headers(from: &actix_http::header::HeaderMap) -> HeaderMap {
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(http::header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Counts a request for as long as its answer has not begun.

@@ -39,7 +39,10 @@ impl Door {
             ),
             _ => text(StatusCode::OK, "ok\n"),
         };
-        (reply.with(header::CACHE_CONTROL, HeaderValue::from_static("no-store")), label)
+        (
+            reply.with(header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            label,
+        )
     }
 }
 
@@ -48,7 +51,10 @@ fn text(status: StatusCode, text: &'static str) -> Reply {
 }
 
 fn not_found() -> Reply {
-    Reply::json(StatusCode::NOT_FOUND, r#"{"error":"Not found","message":"Not found"}"#)
+    Reply::json(
+        StatusCode::NOT_FOUND,
+        r#"{"error":"Not found","message":"Not found"}"#,
+    )
 }
 
 /// For a request target that no registry gets to see.

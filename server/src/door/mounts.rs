@@ -78,7 +78,10 @@ impl Mounts {
         registries: &Registries,
     ) -> Result<Self, MountError> {
         let scheme = if addresses.is_tls { "https" } else { "http" };
-        let words: Vec<_> = registries.iter().map(|registry| registry.ecosystem().as_str()).collect();
+        let words: Vec<_> = registries
+            .iter()
+            .map(|registry| registry.ecosystem().as_str())
+            .collect();
         let bases = match &http.public_url {
             Some(url) => vec![url.base().clone()],
             None => own_hosts(addresses.listener)
@@ -102,11 +105,18 @@ impl Mounts {
                         registry,
                     })
                 };
-                words.iter().enumerate().map(host_style).collect::<Result<_, _>>()?
+                words
+                    .iter()
+                    .enumerate()
+                    .map(host_style)
+                    .collect::<Result<_, _>>()?
             }
         };
         Ok(Self {
-            bases: bases.iter().map(|base| PathStyleBase::new(base, &words)).collect(),
+            bases: bases
+                .iter()
+                .map(|base| PathStyleBase::new(base, &words))
+                .collect(),
             hosts,
             words,
         })
@@ -155,7 +165,9 @@ impl Mounts {
             return None;
         }
         let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-        self.hosts.iter().find(|own| own.host.eq_ignore_ascii_case(name))
+        self.hosts
+            .iter()
+            .find(|own| own.host.eq_ignore_ascii_case(name))
     }
 
     fn registry_below(&self, path: &Path) -> Option<usize> {
@@ -196,7 +208,11 @@ impl PathStyleBase {
             .map_or("", |(_, path)| path);
         Self {
             authority: base.authority().into(),
-            prefix: path.split('/').filter(|part| !part.is_empty()).map(Into::into).collect(),
+            prefix: path
+                .split('/')
+                .filter(|part| !part.is_empty())
+                .map(Into::into)
+                .collect(),
             registries: words
                 .iter()
                 .map(|word| base.join(&format!("/{PATH_STYLE}/{word}")))
@@ -215,8 +231,15 @@ fn base(scheme: &str, host: &str, port: Option<u16>) -> Result<BaseUrl, MountErr
 }
 
 fn scheme_and_port(base: &BaseUrl) -> (&'static str, Option<u16>) {
-    let scheme = if base.as_str().starts_with("https:") { "https" } else { "http" };
-    let port = base.authority().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let scheme = if base.as_str().starts_with("https:") {
+        "https"
+    } else {
+        "http"
+    };
+    let port = base
+        .authority()
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
     (scheme, port)
 }
 

@@ -44,7 +44,11 @@ pub(crate) fn select(
 /// `Content-Range` of a part.
 pub(crate) fn content_range(range: &Range<u64>, size: u64) -> String {
     // a part is never empty
-    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
+    format!(
+        "bytes {}-{}/{size}",
+        range.start,
+        range.end.saturating_sub(1)
+    )
 }
 
 /// `Content-Range` of a refusal.

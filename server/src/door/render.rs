@@ -97,7 +97,10 @@ impl Rendering<'_> {
         if self.is_head {
             draft.sending = draft.sending.declared();
         }
-        if matches!(draft.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        if matches!(
+            draft.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        ) {
             draft.sending = Sending::NoBody;
         } else if let Some(version) = reply.counts
             && !self.is_head
@@ -106,9 +109,10 @@ impl Rendering<'_> {
             self.house.count_download(version);
         }
         draft.headers.insert(REQUEST_ID, self.id.header());
-        draft
-            .headers
-            .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        draft.headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         let body = Outgoing {
             sending: draft.sending,
             id: self.id,
@@ -127,7 +131,11 @@ impl Rendering<'_> {
             (Coding::Identity, &document.identity, &document.identity_tag)
         };
         put(&mut draft.headers, header::ETAG, tag);
-        put(&mut draft.headers, header::LAST_MODIFIED, &document.last_modified);
+        put(
+            &mut draft.headers,
+            header::LAST_MODIFIED,
+            &document.last_modified,
+        );
         vary_by_coding(&mut draft.headers);
         if draft.status == StatusCode::OK
             && is_not_modified(self.headers, ETag(tag), Some(&document.last_modified))
@@ -135,7 +143,11 @@ impl Rendering<'_> {
             draft.status = StatusCode::NOT_MODIFIED;
             return;
         }
-        put(&mut draft.headers, header::CONTENT_TYPE, &document.media_type);
+        put(
+            &mut draft.headers,
+            header::CONTENT_TYPE,
+            &document.media_type,
+        );
         if coding == Coding::Gzip {
             let gzip = HeaderValue::from_static("gzip");
             draft.headers.insert(header::CONTENT_ENCODING, gzip);
@@ -154,13 +166,21 @@ impl Rendering<'_> {
             }
             Selection::Unsatisfiable => {
                 draft.status = StatusCode::RANGE_NOT_SATISFIABLE;
-                put_text(headers, header::CONTENT_RANGE, &unsatisfied_range(content.size));
+                put_text(
+                    headers,
+                    header::CONTENT_RANGE,
+                    &unsatisfied_range(content.size),
+                );
                 return;
             }
             Selection::Whole => content.size,
             Selection::Part(range) => {
                 draft.status = StatusCode::PARTIAL_CONTENT;
-                put_text(headers, header::CONTENT_RANGE, &content_range(&range, content.size));
+                put_text(
+                    headers,
+                    header::CONTENT_RANGE,
+                    &content_range(&range, content.size),
+                );
                 range.end - range.start
             }
         };

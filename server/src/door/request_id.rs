@@ -22,7 +22,10 @@ impl RequestIds {
         let random = uuid::Uuid::now_v7().as_u128();
         let mut prefix = [b'0'; PREFIX_DIGITS];
         // the low digits of a version 7 UUID are its random ones
-        write_hex(&mut prefix, u64::try_from(random & u128::from(u64::MAX)).unwrap_or_default());
+        write_hex(
+            &mut prefix,
+            u64::try_from(random & u128::from(u64::MAX)).unwrap_or_default(),
+        );
         Self {
             prefix,
             count: Cell::new(0),
@@ -62,7 +65,11 @@ impl std::fmt::Display for RequestId {
 fn write_hex(to: &mut [u8], mut number: u64) {
     for digit in to.iter_mut().rev() {
         let nibble = u8::try_from(number & 0xf).unwrap_or_default();
-        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        *digit = if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' + nibble - 10
+        };
         number >>= 4;
     }
 }

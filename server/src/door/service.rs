@@ -35,7 +35,7 @@ impl ServiceFactory<Request> for DoorFactory {
 
     fn new_service(&self, _config: AppConfig) -> Self::Future {
         // nobody listens any more when a worker is replaced later
-        drop(self.started.try_send(()));
+        let _unheard = self.started.try_send(());
         ready(Ok(DoorService {
             door: Arc::clone(&self.door),
             ids: Rc::new(RequestIds::new()),

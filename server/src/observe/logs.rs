@@ -45,6 +45,9 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot publish")]
         struct Outer(#[source] io::Error);
-        assert_eq!(causes(&Outer(io::Error::other("disk on fire"))), "cannot publish: disk on fire");
+        assert_eq!(
+            causes(&Outer(io::Error::other("disk on fire"))),
+            "cannot publish: disk on fire"
+        );
     }
 }

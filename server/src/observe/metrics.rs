@@ -80,7 +80,11 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
     metrics::set_global_recorder(recorder).context("recorder")?;
     metrics::describe_counter!(REQUESTS, "Answered requests");
     metrics::describe_histogram!(SECONDS, Unit::Seconds, "From head to answer, body excluded");
-    metrics::describe_counter!(RECEIVED, Unit::Bytes, "Bytes of request bodies that were read");
+    metrics::describe_counter!(
+        RECEIVED,
+        Unit::Bytes,
+        "Bytes of request bodies that were read"
+    );
     metrics::describe_counter!(SENT, Unit::Bytes, "Bytes of answers, heads excluded");
     metrics::describe_gauge!(IN_FLIGHT, "Requests whose answer has not begun");
     Ok(handle)
@@ -155,9 +159,7 @@ impl RegistryMetrics {
 
 impl RouteMetrics {
     fn register(registry: &'static str, route: &'static str) -> Self {
-        let answers = |status: String| {
-            metrics::counter!(REQUESTS, "registry" => registry, "route" => route, "status" => status)
-        };
+        let answers = |status: String| metrics::counter!(REQUESTS, "registry" => registry, "route" => route, "status" => status);
         Self {
             answers: STATUSES
                 .iter()
@@ -175,9 +177,15 @@ impl RouteMetrics {
 
     pub(crate) fn answered(&self, status: StatusCode, took: Duration, received: u64, sent: u64) {
         let code = status.as_u16();
-        let counter = match self.answers.binary_search_by_key(&code, |(status, _)| *status) {
+        let counter = match self
+            .answers
+            .binary_search_by_key(&code, |(status, _)| *status)
+        {
             Ok(index) => self.answers.get(index),
-            Err(_) => self.classes.iter().find(|(from, _)| *from == code / 100 * 100),
+            Err(_) => self
+                .classes
+                .iter()
+                .find(|(from, _)| *from == code / 100 * 100),
         };
         if let Some((_, counter)) = counter {
             counter.increment(1);

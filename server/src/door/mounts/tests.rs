@@ -88,7 +88,12 @@ fn a_listener_on_every_interface_or_the_usual_port_is_named_as_clients_name_it()
 
 #[test]
 fn a_public_url_is_the_only_base_and_its_path_may_be_stripped_in_front() {
-    let mounts = mounts("127.0.0.1:1", false, Some("https://example.com/packages/"), None);
+    let mounts = mounts(
+        "127.0.0.1:1",
+        false,
+        Some("https://example.com/packages/"),
+        None,
+    );
     let base = "https://example.com/packages/_registry/npm";
     for raw in [
         "/packages/_registry/npm/@s%2fn",
@@ -100,7 +105,10 @@ fn a_public_url_is_the_only_base_and_its_path_may_be_stripped_in_front() {
             assert_eq!(found(&mounts, host, raw), format!("{base} | @s/n"), "{raw}");
         }
     }
-    assert_eq!(found(&mounts, "example.com", "/packages/healthz"), "house | healthz");
+    assert_eq!(
+        found(&mounts, "example.com", "/packages/healthz"),
+        "house | healthz"
+    );
     assert_eq!(found(&mounts, "example.com", "/healthz"), "house | healthz");
 }
 
@@ -111,11 +119,23 @@ fn a_prefix_is_collapsed_once_and_only_as_a_prefix() {
         let found = found(&mounts, "127.0.0.1:1", raw);
         found.split_once(" | ").unwrap().1.to_owned()
     };
-    assert_eq!(below("/_registry/npm/_registry/npm/@s/n/-/n-1.tgz"), "@s n - n-1.tgz");
-    assert_eq!(below("/_registry/npm/_registry/npm/_registry/npm/x"), "_registry npm x");
+    assert_eq!(
+        below("/_registry/npm/_registry/npm/@s/n/-/n-1.tgz"),
+        "@s n - n-1.tgz"
+    );
+    assert_eq!(
+        below("/_registry/npm/_registry/npm/_registry/npm/x"),
+        "_registry npm x"
+    );
     assert_eq!(below("/_registry/npm//-/package/x"), "- package x");
-    assert_eq!(below("/_registry/rubygems/_registry/npm/x"), "_registry npm x");
-    assert_eq!(found(&mounts, "127.0.0.1:1", "/_registry/maven/x"), "house | _registry maven x");
+    assert_eq!(
+        below("/_registry/rubygems/_registry/npm/x"),
+        "_registry npm x"
+    );
+    assert_eq!(
+        found(&mounts, "127.0.0.1:1", "/_registry/maven/x"),
+        "house | _registry maven x"
+    );
     assert_eq!(found(&mounts, "127.0.0.1:1", "/npm/x"), "house | npm x");
     assert!(mounts.find(None, "/_registry/npm/..").is_err());
 }
@@ -124,11 +144,31 @@ fn a_prefix_is_collapsed_once_and_only_as_a_prefix() {
 fn below_a_domain_every_ecosystem_has_a_host_and_path_style_stays() {
     let mounts = mounts("127.0.0.1:8080", false, None, Some("Pkg.Example.com"));
     for (host, raw, expected) in [
-        ("npm.pkg.example.com:8080", "/@s%2fn", "http://npm.pkg.example.com:8080 | @s/n"),
-        ("NPM.pkg.example.com", "/@s%2fn", "http://npm.pkg.example.com:8080 | @s/n"),
-        ("npm.pkg.example.com", "/_registry/npm/x", "http://npm.pkg.example.com:8080 | x"),
-        ("rubygems.pkg.example.com", "/acme", "http://rubygems.pkg.example.com:8080 | acme"),
-        ("localhost:8080", "/_registry/npm/x", "http://localhost:8080/_registry/npm | x"),
+        (
+            "npm.pkg.example.com:8080",
+            "/@s%2fn",
+            "http://npm.pkg.example.com:8080 | @s/n",
+        ),
+        (
+            "NPM.pkg.example.com",
+            "/@s%2fn",
+            "http://npm.pkg.example.com:8080 | @s/n",
+        ),
+        (
+            "npm.pkg.example.com",
+            "/_registry/npm/x",
+            "http://npm.pkg.example.com:8080 | x",
+        ),
+        (
+            "rubygems.pkg.example.com",
+            "/acme",
+            "http://rubygems.pkg.example.com:8080 | acme",
+        ),
+        (
+            "localhost:8080",
+            "/_registry/npm/x",
+            "http://localhost:8080/_registry/npm | x",
+        ),
         ("npm.example.com", "/x", "house | x"),
     ] {
         assert_eq!(found(&mounts, host, raw), expected, "{host}{raw}");
@@ -139,9 +179,20 @@ fn below_a_domain_every_ecosystem_has_a_host_and_path_style_stays() {
 fn hosts_below_a_domain_take_scheme_and_port_from_the_public_url() {
     for (public_url, base) in [
         ("https://pkg.example.com", "https://npm.pkg.example.com"),
-        ("https://pkg.example.com:8443", "https://npm.pkg.example.com:8443"),
+        (
+            "https://pkg.example.com:8443",
+            "https://npm.pkg.example.com:8443",
+        ),
     ] {
-        let mounts = mounts("127.0.0.1:8080", false, Some(public_url), Some("pkg.example.com"));
-        assert_eq!(found(&mounts, "npm.pkg.example.com", "/x"), format!("{base} | x"));
+        let mounts = mounts(
+            "127.0.0.1:8080",
+            false,
+            Some(public_url),
+            Some("pkg.example.com"),
+        );
+        assert_eq!(
+            found(&mounts, "npm.pkg.example.com", "/x"),
+            format!("{base} | x")
+        );
     }
 }
