@@ -157,19 +157,15 @@ fn note(file: &mut File, occupant: Occupant) -> io::Result<()> {
     }
 }
 
-/// The folder's lock, and one beside a database that lies elsewhere: two servers with folders of
-/// their own must not share it either.
+/// The folder's lock, and one beside the database: two servers with folders of their own must
+/// not share it either.
 fn lock_paths(folder: &DataFolder, database: &DatabaseUrl) -> Vec<PathBuf> {
     let DatabaseUrl::Sqlite(path) = database else {
         return Vec::new();
     };
-    let mut paths = vec![folder.file("lock")];
-    if path.parent() != Some(&folder.0) {
-        let mut beside = path.clone().into_os_string();
-        beside.push(".lock");
-        paths.push(beside.into());
-    }
-    paths
+    let mut beside = path.clone().into_os_string();
+    beside.push(".lock");
+    vec![folder.file("lock"), beside.into()]
 }
 
 #[cfg(test)]

@@ -17,14 +17,12 @@ pub struct Layer {
     pub listen: Option<SocketAddr>,
     /// The address that clients use, for links inside documents
     #[arg(long, env = "PACKHOUSE_PUBLIC_URL", value_name = "URL")]
-    #[serde(alias = "public_url")]
     pub public_url: Option<PublicUrl>,
     /// Answer under host names below this one as well: npm.NAME
     #[arg(long, env = "PACKHOUSE_DOMAIN", value_name = "NAME")]
     pub domain: Option<Domain>,
     /// Folder for the database, the blobs and the lock
     #[arg(long, env = "PACKHOUSE_DATA_DIR", value_name = "FOLDER")]
-    #[serde(alias = "data_dir")]
     pub data_dir: Option<PathBuf>,
     /// sqlite:PATH or postgres://…; default: SQLite in the data folder
     #[arg(
@@ -33,39 +31,30 @@ pub struct Layer {
         value_name = "URL",
         hide_env_values = true
     )]
-    #[serde(alias = "database_url")]
     pub database_url: Option<DatabaseUrl>,
     /// A folder as file:PATH; default: the data folder
     #[arg(long, env = "PACKHOUSE_BLOB_STORE", value_name = "URL")]
-    #[serde(alias = "blob_store")]
     pub blob_store: Option<BlobLocation>,
     /// Certificate chain in PEM; the listener speaks TLS then
     #[arg(long, env = "PACKHOUSE_TLS_CERT", value_name = "FILE")]
-    #[serde(alias = "tls_cert")]
     pub tls_cert: Option<PathBuf>,
     /// Private key in PEM
     #[arg(long, env = "PACKHOUSE_TLS_KEY", value_name = "FILE")]
-    #[serde(alias = "tls_key")]
     pub tls_key: Option<PathBuf>,
     /// Public packages need no token
     #[arg(long, env = "PACKHOUSE_ANONYMOUS_READ", value_name = "on|off")]
-    #[serde(alias = "anonymous_read")]
     pub anonymous_read: Option<Switch>,
     /// The account that owns npm names without a scope
     #[arg(long, env = "PACKHOUSE_NPM_UNSCOPED_OWNER", value_name = "LOGIN")]
-    #[serde(alias = "npm_unscoped_owner")]
     pub npm_unscoped_owner: Option<Login>,
     /// Largest file of a package, in bytes; containers have a limit of their own
     #[arg(long, env = "PACKHOUSE_MAX_PACKAGE_BYTES", value_name = "BYTES")]
-    #[serde(alias = "max_package_bytes")]
     pub max_package_bytes: Option<u64>,
     /// Form of the log lines
     #[arg(long, env = "PACKHOUSE_LOG_FORMAT", value_name = "text|json")]
-    #[serde(alias = "log_format")]
     pub log_format: Option<LogFormat>,
     /// What is logged: error, warn, info, debug, trace, or TARGET=LEVEL,…
     #[arg(long, env = "PACKHOUSE_LOG_LEVEL", value_name = "LEVEL")]
-    #[serde(alias = "log_level")]
     pub log_level: Option<LogFilter>,
 }
 
@@ -76,13 +65,13 @@ impl Layer {
     /// [`ConfigError::Unreadable`], and [`ConfigError::File`] with the line of a key that is not
     /// a setting or a value that is not one.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
             path: path.to_owned(),
-            source,
+            error,
         })?;
-        toml::from_str(&text).map_err(|source| ConfigError::File {
+        toml::from_str(&text).map_err(|error| ConfigError::File {
             path: path.to_owned(),
-            source: Box::new(source),
+            error: Box::new(error),
         })
     }
 }

@@ -44,20 +44,20 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why a configuration does not hold.
+/// Why a configuration does not hold; the text says all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {path}: {source}", path = path.display())]
+    #[error("cannot read the configuration file {path}: {error}", path = path.display())]
     Unreadable {
         path: PathBuf,
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file holds a key that is no setting, or a value that is none.
-    #[error("in the configuration file {path}: {source}", path = path.display())]
+    #[error("in the configuration file {path}: {error}", path = path.display())]
     File {
         path: PathBuf,
-        source: Box<toml::de::Error>,
+        error: Box<toml::de::Error>,
     },
     /// Settings that do not go together.
     #[error("{0}")]

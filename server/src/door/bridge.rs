@@ -24,6 +24,8 @@ pub(crate) struct Incoming {
     length: Option<u64>,
     received: u64,
     ended: bool,
+    /// The client was waited for long enough.
+    stalled: bool,
 }
 
 type Sender = mpsc::Sender<Result<Bytes, BodyError>>;
@@ -36,6 +38,7 @@ impl Incoming {
             length,
             received: 0,
             ended,
+            stalled: false,
         }
     }
 
@@ -76,6 +79,7 @@ impl Incoming {
                 None => match pace.wait(self.payload.next()).await {
                     Some(piece) => piece,
                     None => {
+                        self.stalled = true;
                         slot.send(Err(BodyError::Stalled));
                         return;
                     }
@@ -108,7 +112,7 @@ impl Incoming {
         let is_small = self
             .length
             .is_none_or(|length| left(length) <= patience.drain_bytes);
-        if !self.ended && is_small {
+        if !self.ended && !self.stalled && is_small {
             // a client that does not send the rest loses its connection, no more
             drop(timeout(patience.drain_time, self.drain(patience.drain_bytes)).await);
         }

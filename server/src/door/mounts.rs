@@ -19,10 +19,10 @@ pub struct Addresses {
 
 /// Why no addresses can be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the address {text} cannot stand in documents: {source}")]
+#[error("the address {text} cannot stand in documents: {error}")]
 pub struct MountError {
     text: String,
-    source: BaseUrlError,
+    error: BaseUrlError,
 }
 
 /// Which registry an address belongs to, and the base that its documents are rendered with.
@@ -227,7 +227,7 @@ fn base(scheme: &str, host: &str, port: Option<u16>) -> Result<BaseUrl, MountErr
         ("http", Some(80)) | ("https", Some(443)) | (_, None) => format!("{scheme}://{host}"),
         (_, Some(port)) => format!("{scheme}://{host}:{port}"),
     };
-    BaseUrl::new(&text).map_err(|source| MountError { text, source })
+    BaseUrl::new(&text).map_err(|error| MountError { text, error })
 }
 
 fn scheme_and_port(base: &BaseUrl) -> (&'static str, Option<u16>) {

@@ -17,16 +17,39 @@ const SENT: &str = "packhouse_http_sent_bytes_total";
 const IN_FLIGHT: &str = "packhouse_http_requests_in_flight";
 
 /// From a cached document to a layer of gigabytes.
-const BUCKETS: [f64; 13] = [
+const SECONDS_BUCKETS: [f64; 13] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0,
 ];
 
+/// For histograms that count things.
+const COUNT_BUCKETS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
 /// Statuses that have a counter of their own; any other is counted under its class.
-const STATUSES: [u16; 22] = [
-    200, 201, 202, 204, 206, 301, 302, 304, 307, 400, 401, 403, 404, 405, 409, 412, 413, 416, 422,
-    429, 500, 503,
+const STATUSES: [(u16, &str); 22] = [
+    (200, "200"),
+    (201, "201"),
+    (202, "202"),
+    (204, "204"),
+    (206, "206"),
+    (301, "301"),
+    (302, "302"),
+    (304, "304"),
+    (307, "307"),
+    (400, "400"),
+    (401, "401"),
+    (403, "403"),
+    (404, "404"),
+    (405, "405"),
+    (409, "409"),
+    (412, "412"),
+    (413, "413"),
+    (416, "416"),
+    (422, "422"),
+    (429, "429"),
+    (500, "500"),
+    (503, "503"),
 ];
-const CLASSES: [(&str, u16); 4] = [("2xx", 200), ("3xx", 300), ("4xx", 400), ("5xx", 500)];
+const CLASSES: [(u16, &str); 4] = [(200, "2xx"), (300, "3xx"), (400, "4xx"), (500, "5xx")];
 
 /// The label of requests that no registry has a route for.
 pub(crate) const NO_ROUTE: &str = "unmatched";
@@ -73,7 +96,9 @@ impl fmt::Debug for Exposition {
 
 fn recorder() -> anyhow::Result<PrometheusHandle> {
     let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full(SECONDS.to_owned()), &BUCKETS)
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+        .context("buckets")?
+        .set_buckets(&COUNT_BUCKETS)
         .context("buckets")?
         .build_recorder();
     let handle = recorder.handle();
@@ -105,8 +130,11 @@ pub(crate) struct RegistryMetrics {
 
 /// The meters of one route.
 pub(crate) struct RouteMetrics {
-    answers: Vec<(u16, Counter)>,
-    classes: Vec<(u16, Counter)>,
+    registry: &'static str,
+    route: &'static str,
+    /// In the order of [`STATUSES`] and then [`CLASSES`]; made when first needed, so that what
+    /// never happens takes no place in what is scraped.
+    answers: Vec<OnceLock<Counter>>,
     seconds: Histogram,
     received: Counter,
     sent: Counter,
@@ -159,15 +187,13 @@ impl RegistryMetrics {
 
 impl RouteMetrics {
     fn register(registry: &'static str, route: &'static str) -> Self {
-        let answers = |status: String| metrics::counter!(REQUESTS, "registry" => registry, "route" => route, "status" => status);
         Self {
+            registry,
+            route,
             answers: STATUSES
                 .iter()
-                .map(|status| (*status, answers(status.to_string())))
-                .collect(),
-            classes: CLASSES
-                .iter()
-                .map(|(name, from)| (*from, answers((*name).to_owned())))
+                .chain(&CLASSES)
+                .map(|_| OnceLock::new())
                 .collect(),
             seconds: metrics::histogram!(SECONDS, "registry" => registry, "route" => route),
             received: metrics::counter!(RECEIVED, "registry" => registry, "route" => route),
@@ -176,19 +202,17 @@ impl RouteMetrics {
     }
 
     pub(crate) fn answered(&self, status: StatusCode, took: Duration, received: u64, sent: u64) {
-        let code = status.as_u16();
-        let counter = match self
-            .answers
-            .binary_search_by_key(&code, |(status, _)| *status)
+        if let Some((index, label)) = place(status.as_u16())
+            && let Some(counter) = self.answers.get(index)
         {
-            Ok(index) => self.answers.get(index),
-            Err(_) => self
-                .classes
-                .iter()
-                .find(|(from, _)| *from == code / 100 * 100),
-        };
-        if let Some((_, counter)) = counter {
-            counter.increment(1);
+            let (registry, route) = (self.registry, self.route);
+            counter
+                .get_or_init(|| {
+                    metrics::counter!(
+                        REQUESTS, "registry" => registry, "route" => route, "status" => label
+                    )
+                })
+                .increment(1);
         }
         self.seconds.record(took.as_secs_f64());
         if received > 0 {
@@ -200,12 +224,34 @@ impl RouteMetrics {
     }
 }
 
+/// The counter of a status and its label: its own, or its class's.
+fn place(status: u16) -> Option<(usize, &'static str)> {
+    let index = match STATUSES.binary_search_by_key(&status, |(code, _)| *code) {
+        Ok(index) => index,
+        Err(_) => {
+            let class = CLASSES
+                .iter()
+                .position(|(from, _)| *from == status / 100 * 100)?;
+            STATUSES.len() + class
+        }
+    };
+    STATUSES
+        .iter()
+        .chain(&CLASSES)
+        .nth(index)
+        .map(|(_, label)| (index, *label))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_statuses_are_in_the_order_that_they_are_searched_in() {
+    fn every_status_has_a_counter_of_its_own_or_its_classs() {
         assert!(STATUSES.is_sorted());
+        for (status, label) in [(200, "200"), (503, "503"), (418, "4xx"), (299, "2xx")] {
+            assert_eq!(place(status).map(|(_, label)| label), Some(label));
+        }
+        assert_eq!(place(777), None);
     }
 }
