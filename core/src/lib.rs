@@ -1,1 +1,36 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+pub mod admin;
+pub mod clock;
+pub mod cx;
+pub mod fault;
+pub mod model;
+pub mod policy;
+pub mod publish;
+pub mod registry;
+pub mod revise;
+pub mod settings;
+pub mod stage;
+pub mod tokens;
+
+mod admission;
+mod chores;
+mod documents;
+mod downloads;
+mod events;
+mod files;
+mod freshness;
+mod heads;
+mod house;
+mod news;
+mod uses;
+mod workers;
+
+pub use clock::Clock;
+pub use fault::Fault;
+pub use house::{House, HouseParts};
+pub use registry::{Call, ReadCall, Registry, WriteCall};
+pub use settings::Settings;
+
+/// What a format needs of the crates that core hides.
+pub use packhouse_blob::{Digests, ReadSeek, Sums};

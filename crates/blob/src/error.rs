@@ -51,3 +51,17 @@ impl BlobError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_broken_one() {
+        const ENOSPC: i32 = 28;
+        const EIO: i32 = 5;
+        let of = |code| BlobError::io("writing", io::Error::from_raw_os_error(code));
+        assert!(matches!(of(ENOSPC), BlobError::Full(_)));
+        assert!(matches!(of(EIO), BlobError::Io { .. }));
+    }
+}

@@ -1,5 +1,7 @@
 //! Users and organizations.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use packhouse_names::{AccountId, Login, Role, Timestamp, Visibility};
 
@@ -8,6 +10,9 @@ use crate::conn::{Conn, Tx, on_conn};
 use crate::schema::accounts;
 use crate::sql::Cached;
 use crate::{AccountKind, DbError, DbResult};
+
+/// Values of one list in a statement; the engines take 32,766 and 65,535.
+const MAX_IDS: usize = 10_000;
 
 /// A user or an organization.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -152,4 +157,37 @@ pub fn list(conn: &mut Conn, after: Option<AccountId>, limit: u32) -> DbResult<V
         .select(Account::as_select())
         .load(c))?;
     Ok(found)
+}
+
+/// The logins of these accounts; an account that is gone is left out.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn logins(conn: &mut Conn, ids: &[AccountId]) -> DbResult<HashMap<AccountId, Login>> {
+    let mut logins = HashMap::with_capacity(ids.len());
+    for part in ids.chunks(MAX_IDS) {
+        let ids = part.iter().map(|id| id.get());
+        let found: Vec<(i64, String)> = on_conn!(conn, |c| accounts::table
+            .filter(accounts::id.eq_any(ids))
+            .select((accounts::id, accounts::login))
+            .load(c))?;
+        for (id, login) in found {
+            let login = Login::new(login).map_err(|error| DbError::Malformed(Box::new(error)))?;
+            logins.insert(AccountId::from(id), login);
+        }
+    }
+    Ok(logins)
+}
+
+/// Changes what members may do with the organization's repositories; says whether it exists.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn set_base_permission(tx: &mut Tx<'_>, id: AccountId, role: Option<Role>) -> DbResult<bool> {
+    let changed = on_conn!(tx, |c| Cached(
+        diesel::update(accounts::table.find(id.get()))
+            .set(accounts::base_permission.eq(role.map(Role::as_str)))
+    )
+    .execute(c))?;
+    Ok(changed > 0)
 }

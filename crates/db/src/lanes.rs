@@ -109,6 +109,7 @@ struct Lanes {
     writes: Arc<Queue<Task>>,
     /// Closed once every lane's thread has ended.
     running: watch::Receiver<()>,
+    is_shared: bool,
 }
 
 impl Drop for Lanes {
@@ -173,6 +174,7 @@ impl Db {
             reads: Arc::clone(&reads),
             writes: Arc::clone(&writes),
             running,
+            is_shared: matches!(target, DbTarget::Postgres(_)),
         }));
         for index in 0..readers {
             start(format!("db-read-{index}"), lane(LaneKind::Read))?;
@@ -213,6 +215,12 @@ impl Db {
             Ok(())
         })
         .await
+    }
+
+    /// Whether other processes may write to the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared
     }
 
     /// Runs `work` on a reading connection. Each statement sees what was committed before it;
@@ -433,9 +441,12 @@ impl Lane {
         let conn = match self.begun("begin immediate") {
             Ok(conn) => conn,
             Err(error) => {
-                // the next job meets its own refusal, with its own cause
-                if let Some(mut job) = jobs.next() {
-                    job.spoil(error);
+                // none has run, and trying for each would make the last wait many times over
+                for mut job in jobs.by_ref() {
+                    job.spoil(match error {
+                        DbError::Contended => DbError::Contended,
+                        ref other => DbError::Unavailable(other.to_string().into()),
+                    });
                     job.answer();
                 }
                 return;

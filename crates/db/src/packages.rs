@@ -154,6 +154,24 @@ pub fn find(conn: &mut Conn, id: PackageId) -> DbResult<Option<Package>> {
     Ok(found)
 }
 
+/// A package that is not deleted, by id, with its owner.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn with_owner(conn: &mut Conn, id: PackageId) -> DbResult<Option<(Package, Owner)>> {
+    let found = on_conn!(conn, |c| packages::table
+        .inner_join(accounts::table.on(accounts::id.eq(packages::owner_id)))
+        .filter(packages::id.eq(id.get()))
+        .filter(packages::deleted_at.is_null())
+        .select((
+            Package::as_select(),
+            (accounts::id, accounts::login, accounts::kind)
+        ))
+        .first(c)
+        .optional())?;
+    Ok(found)
+}
+
 fn insert(tx: &mut Tx<'_>, new: &NewPackage) -> DbResult<Option<Package>> {
     let made = on_conn!(tx, |c| diesel::insert_into(packages::table)
         .values((

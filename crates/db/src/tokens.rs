@@ -189,3 +189,61 @@ pub fn touch_used(tx: &mut Tx<'_>, used: &[(TokenId, i64)]) -> DbResult<()> {
     }
     Ok(())
 }
+
+/// A token by its number.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn find(conn: &mut Conn, id: TokenId) -> DbResult<Option<Token>> {
+    let found = on_conn!(conn, |c| tokens::table
+        .find(id.get())
+        .select(Token::as_select())
+        .first(c)
+        .optional())?;
+    Ok(found)
+}
+
+/// A page of an account's tokens that hold at `now`, newest first; `page` counts from 0.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn page_of(
+    conn: &mut Conn,
+    account: AccountId,
+    now: Timestamp,
+    page: u32,
+    per_page: u32,
+) -> DbResult<Vec<Token>> {
+    let found = on_conn!(conn, |c| tokens::table
+        .filter(tokens::account_id.eq(account.get()))
+        .filter(tokens::revoked_at.is_null())
+        .filter(
+            tokens::expires_at
+                .is_null()
+                .or(tokens::expires_at.gt(now.as_micros()))
+        )
+        .order(tokens::id.desc())
+        .offset(i64::from(page) * i64::from(per_page))
+        .limit(i64::from(per_page))
+        .select(Token::as_select())
+        .load(c))?;
+    Ok(found)
+}
+
+/// How many tokens of an account hold at `now`.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn count_of(conn: &mut Conn, account: AccountId, now: Timestamp) -> DbResult<u64> {
+    let count: i64 = on_conn!(conn, |c| tokens::table
+        .filter(tokens::account_id.eq(account.get()))
+        .filter(tokens::revoked_at.is_null())
+        .filter(
+            tokens::expires_at
+                .is_null()
+                .or(tokens::expires_at.gt(now.as_micros()))
+        )
+        .count()
+        .get_result(c))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}

@@ -5,7 +5,8 @@ use packhouse_names::{AccountId, NormalizedVersion, PackageId, Timestamp, Versio
 
 use crate::columns::Opt;
 use crate::conn::{Conn, Tx, on_conn};
-use crate::schema::versions;
+use crate::packages::Package;
+use crate::schema::{packages, versions};
 use crate::sql::Cached;
 use crate::{DbError, DbResult, Standing};
 
@@ -255,4 +256,59 @@ pub fn restore(tx: &mut Tx<'_>, id: VersionId) -> DbResult<bool> {
     )
     .execute(c))?;
     Ok(changed > 0)
+}
+
+/// The live versions of a package by their keys, in the order of publication.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn keys(conn: &mut Conn, package: PackageId) -> DbResult<Vec<(NormalizedVersion, VersionId)>> {
+    let found: Vec<(String, i64)> = on_conn!(conn, |c| versions::table
+        .filter(versions::package_id.eq(package.get()))
+        .filter(versions::deleted_at.is_null())
+        .order(versions::id)
+        .select((versions::name_key, versions::id))
+        .load(c))?;
+    found
+        .into_iter()
+        .map(|(key, id)| {
+            let key =
+                NormalizedVersion::new(key).map_err(|error| DbError::Malformed(Box::new(error)))?;
+            Ok((key, VersionId::from(id)))
+        })
+        .collect()
+}
+
+/// Whether a deleted package of the same name has this version and may still be restored: it
+/// was deleted after `since`.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn is_taken_by_deleted_package(
+    conn: &mut Conn,
+    package: &Package,
+    name_key: &NormalizedVersion,
+    since: Timestamp,
+) -> DbResult<bool> {
+    let taken = on_conn!(conn, |c| diesel::select(diesel::dsl::exists(
+        versions::table
+            .inner_join(packages::table.on(packages::id.eq(versions::package_id)))
+            .filter(packages::owner_id.eq(package.owner_id.get()))
+            .filter(packages::ecosystem.eq(package.ecosystem.as_str()))
+            .filter(packages::name_key.eq(package.name_key.as_str()))
+            .filter(packages::deleted_at.gt(since.as_micros()))
+            .filter(versions::name_key.eq(name_key.as_str()))
+    ))
+    .get_result(c))?;
+    Ok(taken)
+}
+
+/// Removes a deleted version for good, its files with it; their blobs are the collector's.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn remove(tx: &mut Tx<'_>, id: VersionId) -> DbResult<()> {
+    on_conn!(tx, |c| diesel::delete(versions::table.find(id.get()))
+        .execute(c))?;
+    Ok(())
 }

@@ -1,0 +1,7 @@
+//! What a call is allowed to hold: questions for reads, deeds for writes.
+
+mod read;
+mod write;
+
+pub use read::{DocumentKey, ReadCx};
+pub use write::WriteCx;

@@ -1,0 +1,15 @@
+//! Who may do what: decided here, once, on the resolved object.
+
+mod decide;
+mod need;
+mod principal;
+mod token;
+
+pub use decide::{
+    AnyTies, Creation, HouseRules, Operation, PackageFacts, Refusal, Ties, WorkflowTies, decide,
+    decide_creation, effective_role,
+};
+pub use need::Need;
+pub use principal::{Credential, Identity, Principal, WorkflowIdentity};
+pub(crate) use token::decode_basic;
+pub use token::{Declared, Scope, Scopes, TokenHash};

@@ -1,0 +1,40 @@
+//! What an operator decides about the house.
+
+use packhouse_archive::Limits;
+
+use crate::policy::HouseRules;
+
+/// Settings of a house; the default is safe for a laptop.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Public packages of every ecosystem need no token; off, containers alone.
+    pub anonymous_read: bool,
+    /// The largest file of a package, in bytes; containers have a limit of their own.
+    pub max_package_bytes: u64,
+    /// What rendered index documents may take in memory, in bytes.
+    pub document_cache_bytes: u64,
+    /// How far an archive is looked into.
+    pub archive_limits: Limits,
+    /// Threads that render documents and look into archives.
+    pub workers: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            anonymous_read: true,
+            max_package_bytes: 2 << 30,
+            document_cache_bytes: 32 << 20,
+            archive_limits: Limits::default(),
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) const fn rules(&self) -> HouseRules {
+        HouseRules {
+            anonymous_read: self.anonymous_read,
+        }
+    }
+}

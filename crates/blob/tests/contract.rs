@@ -1,0 +1,235 @@
+//! What every blob store keeps to, run over each of them and over both kinds of runtime.
+
+#![cfg(test)]
+
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt};
+use packhouse_blob::{BlobError, BlobStore, CHUNK_BYTES, INLINE_BYTES, LocalStore, MemoryStore};
+use packhouse_names::StorageKey;
+
+/// Runs every case over every store.
+macro_rules! contract {
+    ($($case:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::MemoryStore::new()).await;
+            })+
+        }
+
+        mod local {
+            $(#[tokio::test]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$case(super::LocalStore::open(folder.path()).unwrap()).await;
+            })+
+        }
+
+        mod local_from_many_threads {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$case(super::LocalStore::open(folder.path()).unwrap()).await;
+            })+
+        }
+    };
+}
+
+contract!(
+    what_was_put_is_read_back,
+    a_range_gives_just_its_bytes,
+    a_range_beyond_the_end_is_refused,
+    a_long_object_comes_in_chunks_of_one_size,
+    a_written_object_is_what_was_written,
+    a_writer_can_be_looked_into_before_it_is_finished,
+    an_object_that_never_was_is_missing,
+    a_deleted_object_is_missing_and_may_be_deleted_again,
+    a_stream_goes_on_when_its_object_is_deleted,
+    many_puts_at_once_get_keys_of_their_own,
+    a_fresh_store_is_ready_and_has_nothing_to_sweep,
+    nothing_is_signed,
+);
+
+/// Bytes that differ from place to place.
+fn body(len: usize) -> Bytes {
+    (0..=250).cycle().take(len).collect::<Vec<u8>>().into()
+}
+
+fn absent() -> StorageKey {
+    StorageKey::new("0123456789abcdef0123456789abcdef").unwrap()
+}
+
+fn inline() -> usize {
+    usize::try_from(INLINE_BYTES).unwrap()
+}
+
+async fn read(
+    store: &dyn BlobStore,
+    key: &StorageKey,
+    range: Option<Range<u64>>,
+) -> Result<Bytes, BlobError> {
+    let stream = store.open(key, range).await?;
+    let (len, empty) = (stream.len(), stream.is_empty());
+    let pieces: Vec<Bytes> = stream.try_collect().await?;
+    let bytes = Bytes::from(pieces.concat());
+    assert_eq!(u64::try_from(bytes.len()).unwrap(), len);
+    assert_eq!(bytes.is_empty(), empty);
+    Ok(bytes)
+}
+
+async fn what_was_put_is_read_back(store: impl BlobStore) {
+    for len in [0, 1, 4096, inline(), inline() + 1, 3 * CHUNK_BYTES + 5] {
+        let key = store.put(body(len)).await.unwrap();
+        assert_eq!(read(&store, &key, None).await.unwrap(), body(len), "{len}");
+        let at_once = store.open(&key, None).await.unwrap().into_bytes();
+        assert_eq!(at_once.is_ok(), len <= inline(), "{len}");
+    }
+}
+
+async fn a_range_gives_just_its_bytes(store: impl BlobStore) {
+    let len = 2 * CHUNK_BYTES + 100;
+    let whole = body(len);
+    let key = store.put(whole.clone()).await.unwrap();
+    for (start, end) in [
+        (0, 0),
+        (0, 1),
+        (0, len),
+        (len - 1, len),
+        (len, len),
+        (77, 77 + inline()),
+        (77, 78 + inline()),
+        (CHUNK_BYTES - 1, 2 * CHUNK_BYTES + 1),
+    ] {
+        let range = u64::try_from(start).unwrap()..u64::try_from(end).unwrap();
+        let part = read(&store, &key, Some(range)).await.unwrap();
+        assert_eq!(part, whole.slice(start..end), "{start}..{end}");
+    }
+}
+
+async fn a_range_beyond_the_end_is_refused(store: impl BlobStore) {
+    let key = store.put(body(10)).await.unwrap();
+    let reversed = Range { start: 5, end: 4 };
+    for range in [0..11, 10..11, 11..11, 11..12, 0..u64::MAX, reversed] {
+        let refused = store.open(&key, Some(range.clone())).await;
+        assert!(
+            matches!(refused, Err(BlobError::OutOfRange { size: 10 })),
+            "{range:?}"
+        );
+    }
+}
+
+async fn a_long_object_comes_in_chunks_of_one_size(store: impl BlobStore) {
+    let key = store.put(body(5 * CHUNK_BYTES + 7)).await.unwrap();
+    let mut stream = store.open(&key, None).await.unwrap();
+    let mut sizes = Vec::new();
+    while let Some(piece) = stream.next().await {
+        sizes.push(piece.unwrap().len());
+    }
+    let mut expected = vec![CHUNK_BYTES; 5];
+    expected.push(7);
+    assert_eq!(sizes, expected);
+}
+
+async fn a_written_object_is_what_was_written(store: impl BlobStore) {
+    for (len, piece) in [(0, 1), (10, 3), (100_000, 4096), (3_000_000, 20_000)] {
+        let whole = body(len);
+        let mut writer = store.begin().await.unwrap();
+        for start in (0..len).step_by(piece) {
+            let bytes = whole.slice(start..len.min(start + piece));
+            writer.write(bytes).await.unwrap();
+        }
+        let key = writer.finish().await.unwrap();
+        assert_eq!(read(&store, &key, None).await.unwrap(), whole, "{len}");
+    }
+    let mut writer = store.begin().await.unwrap();
+    let whole = body(4 * CHUNK_BYTES);
+    writer.write(whole.clone()).await.unwrap();
+    let key = writer.finish().await.unwrap();
+    assert_eq!(read(&store, &key, None).await.unwrap(), whole);
+}
+
+async fn a_writer_can_be_looked_into_before_it_is_finished(store: impl BlobStore) {
+    for len in [10, 3 * CHUNK_BYTES + 10] {
+        let whole = body(2 * len);
+        let mut writer = store.begin().await.unwrap();
+        writer.write(whole.slice(..len)).await.unwrap();
+
+        let mut reader = writer.reader().await.unwrap();
+        let mut seen = Vec::new();
+        reader.read_to_end(&mut seen).unwrap();
+        assert_eq!(seen, whole.slice(..len));
+        let mut again = [0; 3];
+        reader.seek(SeekFrom::Start(5)).unwrap();
+        reader.read_exact(&mut again).unwrap();
+        assert_eq!(again, [5, 6, 7]);
+
+        writer.write(whole.slice(len..)).await.unwrap();
+        let key = writer.finish().await.unwrap();
+        assert_eq!(read(&store, &key, None).await.unwrap(), whole);
+    }
+}
+
+async fn an_object_that_never_was_is_missing(store: impl BlobStore) {
+    for range in [None, Some(0..0), Some(0..1)] {
+        match store.open(&absent(), range).await {
+            Err(BlobError::Missing { key }) => assert_eq!(key, absent()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn a_deleted_object_is_missing_and_may_be_deleted_again(store: impl BlobStore) {
+    let (key, other) = (
+        store.put(body(10)).await.unwrap(),
+        store.put(body(10)).await.unwrap(),
+    );
+    store.delete(&key).await.unwrap();
+    let opened = store.open(&key, None).await;
+    assert!(matches!(opened, Err(BlobError::Missing { .. })));
+    store.delete(&key).await.unwrap();
+    store.delete(&absent()).await.unwrap();
+    assert_eq!(read(&store, &other, None).await.unwrap(), body(10));
+}
+
+async fn a_stream_goes_on_when_its_object_is_deleted(store: impl BlobStore) {
+    let whole = body(4 * CHUNK_BYTES);
+    let key = store.put(whole.clone()).await.unwrap();
+    let stream = store.open(&key, None).await.unwrap();
+    store.delete(&key).await.unwrap();
+    let pieces: Vec<Bytes> = stream.try_collect().await.unwrap();
+    assert_eq!(pieces.concat(), whole);
+}
+
+async fn many_puts_at_once_get_keys_of_their_own(store: impl BlobStore) {
+    let store = Arc::new(store);
+    // More than there are threads to write with.
+    let puts = (0..150_usize).map(|len| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { (len, store.put(body(len)).await.unwrap()) })
+    });
+    let mut stored = try_join_all(puts).await.unwrap();
+    for (len, key) in &stored {
+        assert_eq!(read(&*store, key, None).await.unwrap(), body(*len));
+    }
+    stored.sort_by(|(_, one), (_, other)| one.cmp(other));
+    stored.dedup_by(|(_, one), (_, other)| one == other);
+    assert_eq!(stored.len(), 150);
+}
+
+async fn a_fresh_store_is_ready_and_has_nothing_to_sweep(store: impl BlobStore) {
+    store.probe().await.unwrap();
+    store.put(body(10)).await.unwrap();
+    assert_eq!(store.sweep(Duration::ZERO).await.unwrap(), 0);
+}
+
+async fn nothing_is_signed(store: impl BlobStore) {
+    let key = store.put(body(10)).await.unwrap();
+    let link = store.presign(&key, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(link, None);
+}

@@ -1,0 +1,50 @@
+//! Building the server and running the tests against it.
+
+use anyhow::{Result, bail};
+use packhouse_testkit::{clients, server};
+
+use crate::command::{self, cargo};
+use crate::postgres;
+use crate::setup;
+use crate::workspace::Workspace;
+
+/// Which tests to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// All of them.
+    Everything,
+    /// The database crate's, which must not skip PostgreSQL.
+    PostgreSql,
+    /// Those that drive real clients against a started server.
+    Clients,
+}
+
+/// Sets up, builds the server, starts one PostgreSQL for the run, and hands over to `cargo test`,
+/// whose summary lines come last.
+pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Result<()> {
+    let prepared = setup::prepare(workspace)?;
+    if tier == Tier::PostgreSql && !prepared.postgres {
+        bail!("there is no PostgreSQL server to test with");
+    }
+    if tier != Tier::PostgreSql {
+        // With the features of the whole workspace, so that `cargo test` builds little anew.
+        command::run(&mut cargo(&["build", "--workspace", "--bin", "packhouse"]))?;
+    }
+
+    let postgres = prepared.postgres.then(postgres::start).flatten();
+    let mut tests = cargo(&["test", "--no-fail-fast"]);
+    match tier {
+        Tier::Everything => tests.arg("--workspace"),
+        Tier::PostgreSql => tests.args(["--package", "packhouse-db"]),
+        Tier::Clients => tests.args(["--package", "packhouse-tests"]),
+    };
+    tests
+        .args(arguments)
+        .env(server::BINARY_VARIABLE, workspace.server())
+        .env(clients::FOLDER_VARIABLE, &prepared.clients);
+    match &postgres {
+        Some(running) => tests.env(postgres::URL_VARIABLE, running.url()),
+        None => tests.env_remove(postgres::URL_VARIABLE),
+    };
+    command::run(&mut tests)
+}
