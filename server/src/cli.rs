@@ -41,7 +41,7 @@ struct Admin {
     /// Folder for the database, the blobs and the lock
     #[arg(long, env = "PACKHOUSE_DATA_DIR", value_name = "FOLDER", global = true)]
     data_dir: Option<PathBuf>,
-    /// sqlite:PATH or postgres://…; default: SQLite in the data folder
+    /// `sqlite:PATH` or `postgres://…`; default: SQLite in the data folder
     #[arg(
         long,
         env = "PACKHOUSE_DATABASE_URL",

@@ -24,7 +24,7 @@ pub struct Layer {
     /// Folder for the database, the blobs and the lock
     #[arg(long, env = "PACKHOUSE_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
-    /// sqlite:PATH or postgres://…; default: SQLite in the data folder
+    /// `sqlite:PATH` or `postgres://…`; default: SQLite in the data folder
     #[arg(
         long,
         env = "PACKHOUSE_DATABASE_URL",
@@ -32,7 +32,7 @@ pub struct Layer {
         hide_env_values = true
     )]
     pub database_url: Option<DatabaseUrl>,
-    /// A folder as file:PATH; default: the data folder
+    /// Where blobs lie, as `file:PATH`; default: the data folder
     #[arg(long, env = "PACKHOUSE_BLOB_STORE", value_name = "URL")]
     pub blob_store: Option<BlobLocation>,
     /// Certificate chain in PEM; the listener speaks TLS then
