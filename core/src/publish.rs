@@ -27,6 +27,9 @@ const RESTORABLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long a lost answer may be asked for again (npm retries a `PUT` by itself).
 const REPLAYABLE: Duration = Duration::from_secs(15 * 60);
 
+/// Races to make one package that a publish may lose before it is told to come back.
+const MAX_RACES: u32 = 4;
+
 /// A version about to be published, as a format built it.
 #[derive(Debug)]
 pub struct Draft {
@@ -67,6 +70,7 @@ pub struct DraftFile {
 /// A publish that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
+    pub package: PackageId,
     /// The package's revision after it.
     pub revision: i64,
     /// The package did not exist before.
@@ -161,6 +165,7 @@ impl Publishing<'_> {
         if let Some(taken) = versions::find(tx, id, &draft.key)? {
             if self.is_replay(tx, draft, &kept, &taken)? {
                 let published = Published {
+                    package: id,
                     revision: package.revision,
                     is_first: false,
                     is_replay: true,
@@ -200,6 +205,7 @@ impl Publishing<'_> {
         let actor = events::actor(self.principal);
         let event = events::about_package("package.published", id, actor, &payload);
         let published = Published {
+            package: id,
             revision,
             is_first,
             is_replay: false,
@@ -213,28 +219,35 @@ impl Publishing<'_> {
     /// The package to publish to; made if it is not there. Decided again on what is there now:
     /// between admission and this transaction a package can come, go or change hands.
     fn package_row(&self, tx: &mut Tx<'_>, draft: &Draft) -> Result<(PackageId, bool), Fault> {
-        let need = Need::Publish(self.package.clone());
-        let (row, asked) = resolve(tx, self.package, self.principal)?;
-        let decision = match (&row, &asked) {
-            (Some(row), Asked::Package(ties)) => {
-                let facts = crate::admission::facts(row);
-                decide(Operation::Publish, self.principal, &facts, ties, self.rules)
+        for _attempt in 0..MAX_RACES {
+            let (row, asked) = resolve(tx, self.package, self.principal)?;
+            let decision = match (&row, &asked) {
+                (Some(row), Asked::Package(ties)) => {
+                    let facts = crate::admission::facts(row);
+                    decide(Operation::Publish, self.principal, &facts, ties, self.rules)
+                }
+                (_, Asked::Creation(creation, ties)) => {
+                    decide_creation(Operation::Publish, self.principal, creation, ties)
+                }
+                (None, Asked::Package(_)) => {
+                    return Err(Fault::internal("ties to a package that is not there"));
+                }
+            };
+            let need = || Need::Publish(self.package.clone());
+            decision.map_err(|refusal| refused(refusal, &need()))?;
+            if let Some(row) = row {
+                return Ok((row.package.id, row.package.live_versions == 0));
             }
-            (_, Asked::Creation(creation, ties)) => {
-                decide_creation(Operation::Publish, self.principal, creation, ties)
+            if let Some(id) = self.create(tx, draft)? {
+                return Ok((id, true));
             }
-            (None, Asked::Package(_)) => {
-                return Err(Fault::internal("ties to a package that is not there"));
-            }
-        };
-        decision.map_err(|refusal| refused(refusal, &need))?;
-        match row {
-            Some(row) => Ok((row.package.id, row.package.live_versions == 0)),
-            None => self.create(tx, draft),
+            // somebody was faster: decide on what they made
         }
+        Err(Fault::Busy(Duration::from_secs(1)))
     }
 
-    fn create(&self, tx: &mut Tx<'_>, draft: &Draft) -> Result<(PackageId, bool), Fault> {
+    /// Makes the package; `None` when somebody else just did.
+    fn create(&self, tx: &mut Tx<'_>, draft: &Draft) -> Result<Option<PackageId>, Fault> {
         let namespace = &self.package.namespace;
         let owner = accounts::find_by_login(tx, &namespace.owner.key())?
             .ok_or_else(|| Fault::not_found(Thing::Account, namespace.owner.as_str()))?;
@@ -251,8 +264,7 @@ impl Publishing<'_> {
         };
         let (made, is_new) = packages::insert_or_get(tx, &new)?;
         if !is_new {
-            // somebody was faster; the caller asks again and is decided on what is there
-            return Err(Fault::Busy(Duration::from_secs(1)));
+            return Ok(None);
         }
         let Some(credential) = self.principal.credential() else {
             return Err(Fault::internal("a publish without a principal"));
@@ -269,7 +281,7 @@ impl Publishing<'_> {
             }
             Identity::User { .. } => {}
         }
-        Ok((made.id, true))
+        Ok(Some(made.id))
     }
 
     /// Where a new package comes to lie: its link, its visibility, whose list decides.

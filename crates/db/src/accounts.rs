@@ -178,3 +178,16 @@ pub fn logins(conn: &mut Conn, ids: &[AccountId]) -> DbResult<HashMap<AccountId,
     }
     Ok(logins)
 }
+
+/// Changes what members may do with the organization's repositories; says whether it exists.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn set_base_permission(tx: &mut Tx<'_>, id: AccountId, role: Option<Role>) -> DbResult<bool> {
+    let changed = on_conn!(tx, |c| Cached(
+        diesel::update(accounts::table.find(id.get()))
+            .set(accounts::base_permission.eq(role.map(Role::as_str)))
+    )
+    .execute(c))?;
+    Ok(changed > 0)
+}

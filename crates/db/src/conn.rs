@@ -76,6 +76,8 @@ pub(crate) enum Link {
 /// A connection to either engine, lent to the closures of [`Db::read`](crate::Db::read).
 pub struct Conn {
     pub(crate) link: Link,
+    /// A transaction is open that its statements belong to.
+    is_in_transaction: bool,
 }
 
 impl fmt::Debug for Conn {
@@ -104,7 +106,14 @@ pub struct Tx<'a>(&'a mut Conn);
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(conn: &'a mut Conn) -> Self {
+        conn.is_in_transaction = true;
         Self(conn)
+    }
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        self.0.is_in_transaction = false;
     }
 }
 
@@ -143,7 +152,10 @@ impl Conn {
             DbTarget::Sqlite(path) => Link::Sqlite(open_sqlite(path)?),
             DbTarget::Postgres(url) => Link::Pg(open_postgres(url)?),
         };
-        Ok(Self { link })
+        Ok(Self {
+            link,
+            is_in_transaction: false,
+        })
     }
 
     pub(crate) const fn is_sqlite(&self) -> bool {
@@ -163,6 +175,7 @@ impl Conn {
     }
 
     /// Runs several reads that see one state of the database, whatever is committed meanwhile.
+    /// Inside a transaction they are simply part of it.
     ///
     /// # Errors
     /// What `reads` answers, or the failure to begin.
@@ -170,12 +183,17 @@ impl Conn {
         &mut self,
         reads: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
+        if self.is_in_transaction {
+            return reads(self);
+        }
         self.batch(match self.link {
             Link::Pg(_) => "begin isolation level repeatable read, read only",
             Link::Sqlite(_) => "begin",
         })
         .map_err(DbError::from)?;
+        self.is_in_transaction = true;
         let out = reads(self);
+        self.is_in_transaction = false;
         let end = self.batch("rollback").map_err(DbError::from);
         if out.is_ok() {
             end?;

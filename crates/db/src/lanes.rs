@@ -441,9 +441,12 @@ impl Lane {
         let conn = match self.begun("begin immediate") {
             Ok(conn) => conn,
             Err(error) => {
-                // the next job meets its own refusal, with its own cause
-                if let Some(mut job) = jobs.next() {
-                    job.spoil(error);
+                // none has run, and trying for each would make the last wait many times over
+                for mut job in jobs.by_ref() {
+                    job.spoil(match error {
+                        DbError::Contended => DbError::Contended,
+                        ref other => DbError::Unavailable(other.to_string().into()),
+                    });
                     job.answer();
                 }
                 return;

@@ -28,14 +28,14 @@ pub const URL_VARIABLE: &str = "PACKHOUSE_TEST_POSTGRES_URL";
 const USER: &str = "packhouse";
 
 /// Waits until its standard input closes, which the death of the parent does too, however it
-/// comes; then stops the server fast and removes its folder. If the server ends first, so does
+/// comes; then stops the server at once, without a last checkpoint, and removes its folder. If the server ends first, so does
 /// this, and leaves the folder for another attempt.
 const KEEPER: &str = r#"
 folder=$1; shift
 ( "$@" </dev/null >"$folder/log" 2>&1; kill -s TERM $$ ) &
 read -r _
 trap '' TERM
-kill -s INT "$(head -n 1 "$folder/data/postmaster.pid")"
+kill -s QUIT "$(head -n 1 "$folder/data/postmaster.pid")"
 wait
 rm -rf "$folder"
 "#;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use packhouse_testkit::{clients, server};
 
 use crate::command::{self, cargo};
-use crate::postgres::{self, Postgres};
+use crate::postgres;
 use crate::setup;
 use crate::workspace::Workspace;
 
@@ -31,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Resu
         command::run(&mut cargo(&["build", "--workspace", "--bin", "packhouse"]))?;
     }
 
-    let postgres = prepared.postgres.then(Postgres::start).transpose()?;
+    let postgres = prepared.postgres.then(postgres::start).flatten();
     let mut tests = cargo(&["test", "--no-fail-fast"]);
     match tier {
         Tier::Everything => tests.arg("--workspace"),
