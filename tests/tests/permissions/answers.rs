@@ -4,7 +4,7 @@ use packhouse_testkit::http::Response;
 use serde_json::json;
 
 use crate::callers::Sent;
-use crate::cases::Case;
+use crate::cases::{Case, Refused};
 use crate::oracle::{Need, Verdict};
 
 /// A refusal as it must come over the wire.
@@ -15,11 +15,12 @@ pub(crate) struct Refusal {
     pub(crate) body: String,
 }
 
-/// What a case's verdict looks like; `None` for a grant.
+/// The refusal that a case must get; `None` where the caller must be let in.
 pub(crate) fn refusal(case: &Case<'_>) -> Option<Refusal> {
-    let (need, name) = (case.route.need, case.subject.shown.as_str());
-    let (status, challenge, error, message) = match case.verdict {
-        Verdict::Granted => return None,
+    let Refused { need, verdict } = case.refused?;
+    let name = case.subject.shown.as_str();
+    let (status, challenge, error, message) = match verdict {
+        Verdict::Granted => panic!("a grant is no refusal"),
         Verdict::Unauthenticated => (
             401,
             Some(r#"Bearer realm="packhouse""#),
@@ -35,13 +36,15 @@ pub(crate) fn refusal(case: &Case<'_>) -> Option<Refusal> {
             "Bad credentials".to_owned(),
             "The access token is wrong, expired or revoked".to_owned(),
         ),
-        Verdict::Hidden if need == Need::Read => {
+        Verdict::Hidden if case.route.method == "GET" => {
             (404, None, "Not found".to_owned(), "Not found".to_owned())
         }
         // npm takes a 404 for success when it deletes, so a write is refused with 403
         Verdict::Hidden => {
             let what = match need {
                 Need::Publish => "create_package",
+                // the body was not looked at: it may ask for anything
+                Need::Read => "write_package",
                 _ => permission(need),
             };
             let message = format!("package `{name}` not found");
@@ -71,7 +74,6 @@ fn permission(need: Need) -> &'static str {
     match need {
         Need::Publish => "write_package",
         Need::Delete => "delete_package",
-        Need::Manage => "admin_package",
         Need::Tokens => "manage_tokens",
         _ => "read_package",
     }

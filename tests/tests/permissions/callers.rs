@@ -131,6 +131,19 @@ pub(crate) fn callers(server: &TestServer) -> Vec<Caller> {
     callers
 }
 
+/// How many tokens a person has at the end of the setup, those of their workflows included and
+/// one for each package that they published.
+pub(crate) fn tokens_of(login: &str) -> u64 {
+    match login {
+        "owner-of-org" => 6 + 6 + 9,
+        "una" => 6 + 3 + 3,
+        "maker" => 6 + 3,
+        // one that the broken ones are made from; revoked and expired ones are not listed
+        "site-admin" => 6 + 1,
+        _ => 6,
+    }
+}
+
 /// Credentials that do not hold, of somebody who would otherwise be admin of everything.
 fn broken(server: &TestServer) -> Vec<Caller> {
     const ALL: &str = "read:packages,write:packages,delete:packages";

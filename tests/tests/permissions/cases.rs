@@ -3,18 +3,26 @@
 
 use crate::callers::Caller;
 use crate::estate;
-use crate::oracle::{self, Column, Verdict};
+use crate::oracle::{self, Column, Need, Verdict};
 use crate::routes::{Route, Subject};
 use crate::spelling::{self, Spelling};
 
-/// One request, and the verdict that the tables give.
+/// Why a request must be refused: what was needed, and the verdict on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) need: Need,
+    pub(crate) verdict: Verdict,
+}
+
+/// One request, and what the tables say of it.
 #[derive(Debug)]
 pub(crate) struct Case<'a> {
     pub(crate) route: &'a Route,
     pub(crate) caller: &'a Caller,
     pub(crate) spelling: &'static Spelling,
     pub(crate) subject: Subject,
-    pub(crate) verdict: Verdict,
+    /// `None` where the caller must be let in.
+    pub(crate) refused: Option<Refused>,
 }
 
 impl std::fmt::Display for Case<'_> {
@@ -24,13 +32,17 @@ impl std::fmt::Display for Case<'_> {
             caller,
             spelling,
             subject,
-            verdict,
+            refused,
         } = self;
         write!(
             f,
-            "{} on {} by {caller}, spelt {}: {verdict:?}",
+            "{} on {} by {caller}, spelt {}: ",
             route.pattern, subject.name, spelling.what
-        )
+        )?;
+        match refused {
+            Some(refused) => write!(f, "{refused:?}"),
+            None => f.write_str("let in"),
+        }
     }
 }
 
@@ -109,18 +121,20 @@ fn case<'a>(
     spelling: &'static Spelling,
     anonymous_read: bool,
 ) -> Case<'a> {
-    let verdict = oracle::decide(
-        &caller.name,
-        caller.proof,
-        route.need,
-        column,
-        anonymous_read,
-    );
+    let verdict = |need| oracle::decide(&caller.name, caller.proof, need, column, anonymous_read);
+    let refused = route.gates.iter().find_map(|needs| {
+        let need = needs[0];
+        let is_open = needs.iter().any(|need| verdict(*need) == Verdict::Granted);
+        (!is_open).then(|| Refused {
+            need,
+            verdict: verdict(need),
+        })
+    });
     Case {
         route,
         caller,
         spelling,
         subject: Subject::new(column, spelling),
-        verdict,
+        refused,
     }
 }

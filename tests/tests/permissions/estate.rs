@@ -11,6 +11,9 @@ use crate::oracle::{Column, GROUPS, NAMESPACES, VISIBILITIES};
 
 pub(crate) const VERSION: &str = "1.0.0";
 
+/// Every package has an older version too, so that one can be taken away.
+const OLDER: &str = "0.9.0";
+
 /// The mount of the registry on the main listener.
 pub(crate) const MOUNT: &str = "/_registry/npm";
 
@@ -73,9 +76,13 @@ pub(crate) fn columns() -> Vec<Column> {
         .collect()
 }
 
-/// The bytes of a package's one tarball.
+/// The bytes of a package's tarball of [`VERSION`].
 pub(crate) fn tarball(name: &str) -> Vec<u8> {
-    npm_tarball(name, VERSION, &json!({}), &[("index.js", name.as_bytes())])
+    tarball_of(name, VERSION)
+}
+
+fn tarball_of(name: &str, version: &str) -> Vec<u8> {
+    npm_tarball(name, version, &json!({}), &[("index.js", name.as_bytes())])
 }
 
 /// Sets everything up, with an operator's commands and the publishes of real people.
@@ -118,11 +125,13 @@ fn set_up_package(server: &TestServer, group: &str, visibility: &str, name: &str
         _ => "owner-of-org",
     };
     let token = server.token(publisher, "write:packages");
-    let document = publish_document(name, VERSION, &tarball(name));
     let target = format!("{MOUNT}/{}", name.replace('/', "%2f"));
-    let _created = server
-        .send(&Request::put(target).bearer(&token).json(&document))
-        .expect_status(201);
+    for version in [OLDER, VERSION] {
+        let document = publish_document(name, version, &tarball_of(name, version));
+        let _created = server
+            .send(&Request::put(&target).bearer(&token).json(&document))
+            .expect_status(201);
+    }
     let owner = if group == "own" { "una" } else { "acme" };
     let address = format!("{owner}/npm/{name}");
     if visibility != "private" {

@@ -52,7 +52,7 @@ fn every_route_answers_every_caller_as_the_permission_model_says() {
         }
         let began = Instant::now();
         let cases = cases::generate(&routes, &callers, &by_basic, anonymous_read == "on");
-        let requests = run::ask_all(&server, &cases);
+        let requests = run::ask_all(server.base(), &cases);
         println!(
             "anonymous reads {anonymous_read}: {} cases, {requests} requests in {:?}",
             cases.len(),

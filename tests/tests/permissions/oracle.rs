@@ -49,12 +49,9 @@ pub(crate) enum Need {
     Oneself,
     /// To be a person: workflows have no tokens of their own.
     Tokens,
-    /// A list of what the caller may read.
-    Browse,
     Read,
     Publish,
     Delete,
-    Manage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,7 +128,7 @@ pub(crate) fn decide(
         Proof::Broken => return Verdict::BadCredentials,
         Proof::Nothing => {
             return match need {
-                Need::Greet | Need::Browse => Verdict::Granted,
+                Need::Greet => Verdict::Granted,
                 Need::Read if anonymous_read && is_public(column) => Verdict::Granted,
                 _ => Verdict::Unauthenticated,
             };
@@ -140,19 +137,19 @@ pub(crate) fn decide(
         Proof::Workflow(scopes) => (scopes, true),
     };
     let wanted = match need {
-        Need::Greet | Need::SignIn | Need::Oneself | Need::Browse => return Verdict::Granted,
+        Need::Greet | Need::SignIn | Need::Oneself => return Verdict::Granted,
         Need::Tokens if is_workflow => return Verdict::LacksScope,
         Need::Tokens => return Verdict::Granted,
         Need::Read => Role::Read,
         Need::Publish => Role::Write,
-        Need::Delete | Need::Manage => Role::Admin,
+        Need::Delete => Role::Admin,
     };
     // without a scope that reads, a token learns nothing at all
     if !(scopes.read || scopes.write) {
         return Verdict::LacksScope;
     }
     let in_scope = match need {
-        Need::Publish | Need::Manage => scopes.write,
+        Need::Publish => scopes.write,
         // a workflow deletes where its repository is admin, if it declared write
         Need::Delete if is_workflow => scopes.write,
         Need::Delete => scopes.delete,

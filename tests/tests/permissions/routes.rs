@@ -7,10 +7,13 @@
 use packhouse_testkit::http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::callers::Caller;
+use crate::callers::{self, Caller};
 use crate::estate::{self, VERSION};
 use crate::oracle::{Column, Need};
 use crate::spelling::Spelling;
+
+/// Whether an answer is as it must be, and what is not.
+pub(crate) type Checked = Result<(), String>;
 
 /// The package that a request is about.
 #[derive(Debug)]
@@ -81,7 +84,7 @@ impl Subject {
 #[derive(Debug)]
 pub(crate) enum Gets {
     /// A document with the right content.
-    Content(fn(&Subject, &Caller, &Response)),
+    Content(fn(&Subject, &Caller, &Response) -> Checked),
     /// A refusal of what was sent, which only who was let in is told: status and `error`.
     Told(u16, &'static str),
 }
@@ -93,7 +96,9 @@ pub(crate) struct Route {
     pub(crate) method: &'static str,
     /// The pattern of the path; another spelling of the same shape for some.
     path: &'static str,
-    pub(crate) need: Need,
+    /// What is decided, one after the other: the first that refuses is the answer. Of several
+    /// needs at once one suffices, and the first is what the refusal is about.
+    pub(crate) gates: Vec<&'static [Need]>,
     body: Option<&'static str>,
     /// Where the package is there, and where it is not and the caller may create it.
     pub(crate) there: Gets,
@@ -141,6 +146,14 @@ pub(crate) fn routes(registered: &[&'static str]) -> Vec<Route> {
         .collect()
 }
 
+const GREET: &[Need] = &[Need::Greet];
+const SIGN_IN: &[Need] = &[Need::SignIn];
+const ONESELF: &[Need] = &[Need::Oneself];
+const TOKENS: &[Need] = &[Need::Tokens];
+const READ: &[Need] = &[Need::Read];
+const PUBLISH: &[Need] = &[Need::Publish];
+const DELETE: &[Need] = &[Need::Delete];
+
 const NOT_A_DOCUMENT: &str = "[]";
 
 /// What a route is for; nothing for one that is not known.
@@ -149,10 +162,11 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
     use Gets::{Content, Told};
 
     let (method, path) = pattern.split_once(' ').unwrap();
-    let row = |path, need, body, there, absent| Route {
-        pattern, method, path, need, body, there, absent,
+    let gated = |path, gates, body, there, absent| Route {
+        pattern, method, path, gates, body, there, absent,
     };
-    let read = |path, content| row(path, Need::Read, None, Content(content), never());
+    let row = |path, need, body, there, absent| gated(path, vec![need], body, there, absent);
+    let read = |path, content| row(path, READ, None, Content(content), never());
     match pattern {
         "GET /{package}" => vec![
             read(path, is_packument),
@@ -171,58 +185,64 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
 
         "PUT /{package}" => {
             let told = || Told(400, "malformed JSON in the document: invalid type: sequence, expected an object");
-            vec![row(path, Need::Publish, Some(NOT_A_DOCUMENT), told(), told())]
+            vec![row(path, PUBLISH, Some(NOT_A_DOCUMENT), told(), told())]
         }
-        // what is asked is in the body: a document without its versions deletes them
+        // what is asked is in the body: a document without some version deletes it
         "PUT /{package}/-rev/{rev}" => {
             let stale = || Told(409, "Document update conflict");
-            vec![row(path, Need::Delete, Some(r#"{"versions":{}}"#), stale(), never())]
+            let deletes = r#"{"versions":{"1.0.0":{}}}"#;
+            let deprecates = r#"{"versions":{"1.0.0":{"deprecated":"no"},"0.9.0":{}}}"#;
+            let gates = |needed| vec![READ, &[Need::Delete, Need::Publish], needed];
+            vec![
+                gated(path, gates(DELETE), Some(deletes), stale(), never()),
+                gated(path, gates(PUBLISH), Some(deprecates), stale(), never()),
+            ]
         }
         "DELETE /{package}/-rev/{rev}" => {
-            vec![row(path, Need::Delete, None, Told(409, "Document update conflict"), never())]
+            vec![row(path, DELETE, None, Told(409, "Document update conflict"), never())]
         }
         // the second half of an unpublish, whose first half did everything
         "DELETE /{package}/-/{file}/-rev/{rev}" => {
-            vec![row(path, Need::Delete, None, Content(is_ok), never())]
+            vec![row(path, DELETE, None, Content(is_done), never())]
         }
         "PUT /-/package/{package}/dist-tags/{tag}" => {
             let told = || Told(400, "the body must be a version in quotes");
-            vec![row(path, Need::Publish, Some(NOT_A_DOCUMENT), told(), told())]
+            vec![row(path, PUBLISH, Some(NOT_A_DOCUMENT), told(), told())]
         }
         "DELETE /-/package/{package}/dist-tags/{tag}" => {
             let told = || Told(404, "Not found");
-            vec![row(path, Need::Publish, None, told(), told())]
+            vec![row(path, PUBLISH, None, told(), told())]
         }
         // nobody may, and everybody may know
         "PUT /-/package/{package}/dist-tags" | "POST /-/package/{package}/dist-tags" => {
             let told = || Told(405, "Tags are set and removed one at a time");
-            vec![row(path, Need::Greet, Some("{}"), told(), told())]
+            vec![row(path, GREET, Some("{}"), told(), told())]
         }
 
-        "GET /-/ping" => vec![row(path, Need::Greet, None, Content(is_ping), Content(is_ping))],
-        "GET /-/whoami" => vec![row(path, Need::Oneself, None, Content(is_whoami), Content(is_whoami))],
-        "GET /-/user/{user}" => vec![row(path, Need::Oneself, None, Content(is_profile), Content(is_profile))],
+        "GET /-/ping" => vec![row(path, GREET, None, Content(is_ping), Content(is_ping))],
+        "GET /-/whoami" => vec![row(path, ONESELF, None, Content(is_whoami), Content(is_whoami))],
+        "GET /-/user/{user}" => vec![row(path, ONESELF, None, Content(is_profile), Content(is_profile))],
         "PUT /-/user/{user}" | "PUT /-/user/{user}/-rev/{rev}" => {
             let told = || Told(400, "");
-            vec![row(path, Need::SignIn, Some(NOT_A_DOCUMENT), told(), told())]
+            vec![row(path, SIGN_IN, Some(NOT_A_DOCUMENT), told(), told())]
         }
         "DELETE /-/user/token/{token}" => {
             let told = || Told(404, "Not found");
-            vec![row(path, Need::Tokens, None, told(), told())]
+            vec![row(path, TOKENS, None, told(), told())]
         }
-        "GET /-/npm/v1/tokens" => vec![row(path, Need::Tokens, None, Content(is_token_list), Content(is_token_list))],
+        "GET /-/npm/v1/tokens" => vec![row(path, TOKENS, None, Content(is_token_list), Content(is_token_list))],
         "POST /-/npm/v1/tokens" => {
             let told = || Told(400, "");
-            vec![row(path, Need::Tokens, Some(NOT_A_DOCUMENT), told(), told())]
+            vec![row(path, TOKENS, Some(NOT_A_DOCUMENT), told(), told())]
         }
         "DELETE /-/npm/v1/tokens/token/{key}" => {
             let told = || Told(404, "Not found");
-            vec![row(path, Need::Tokens, None, told(), told())]
+            vec![row(path, TOKENS, None, told(), told())]
         }
         "POST /-/npm/v1/security/advisories/bulk"
         | "POST /-/npm/v1/security/audits/quick"
         | "POST /-/npm/v1/security/audits" => {
-            vec![row(path, Need::Greet, Some("{}"), Content(is_object), Content(is_object))]
+            vec![row(path, GREET, Some("{}"), Content(is_object), Content(is_object))]
         }
         _ => Vec::new(),
     }
@@ -230,70 +250,79 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
 
 /// What nobody gets of a package that is not there.
 fn never() -> Gets {
-    Gets::Content(|subject, _, response| {
-        panic!("{} is not there, yet:\n{response}", subject.name);
-    })
+    Gets::Content(|_, _, _| Err("nothing is there".to_owned()))
 }
 
-fn is_packument(subject: &Subject, _: &Caller, response: &Response) {
-    let document = read(response);
-    assert_eq!(document["name"], json!(subject.name));
-    assert_eq!(document["dist-tags"], json!({"latest": VERSION}));
-    assert_eq!(document["versions"][VERSION]["name"], json!(subject.name));
+fn is_packument(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    let document = read(response)?;
+    same("name", &document["name"], &json!(subject.name))?;
+    let tags = json!({"latest": VERSION});
+    same("dist-tags", &document["dist-tags"], &tags)?;
+    let version = &document["versions"][VERSION];
+    same("the version's name", &version["name"], &json!(subject.name))
 }
 
-fn is_manifest(subject: &Subject, _: &Caller, response: &Response) {
-    let document = read(response);
-    assert_eq!(document["name"], json!(subject.name));
-    assert_eq!(document["version"], json!(VERSION));
+fn is_manifest(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    let document = read(response)?;
+    same("name", &document["name"], &json!(subject.name))?;
+    same("version", &document["version"], &json!(VERSION))
 }
 
-fn is_tarball(subject: &Subject, _: &Caller, response: &Response) {
-    assert_eq!(response.status, 200, "{response}");
-    assert!(response.body == estate::tarball(&subject.name), "other bytes than were published");
+fn is_tarball(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("status", &response.status, &200)?;
+    let published = estate::tarball(&subject.name);
+    same("that it is what was published", &(response.body == published), &true)
 }
 
-fn is_tag_list(_: &Subject, _: &Caller, response: &Response) {
-    assert_eq!(read(response), json!({"latest": VERSION}));
+fn is_tag_list(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("tags", &read(response)?, &json!({"latest": VERSION}))
 }
 
-fn is_ok(_: &Subject, _: &Caller, response: &Response) {
-    assert_eq!(response.status, 201, "{response}");
-    assert_eq!(response.json()["ok"], json!(true));
+fn is_done(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("status", &response.status, &201)?;
+    same("answer", &response.json(), &json!({"ok": "tarball removed"}))
 }
 
-fn is_object(_: &Subject, _: &Caller, response: &Response) {
-    assert!(read(response).is_object());
+fn is_object(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("that it is an object", &read(response)?.is_object(), &true)
 }
 
-fn is_ping(_: &Subject, _: &Caller, response: &Response) {
-    assert_eq!(read(response), json!({}));
+fn is_ping(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("answer", &read(response)?, &json!({}))
 }
 
-fn is_whoami(_: &Subject, caller: &Caller, response: &Response) {
-    assert_eq!(read(response), json!({"username": caller.login}));
-    assert_eq!(response.header("cache-control"), Some("no-store"));
+fn is_whoami(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    same("answer", &read(response)?, &json!({"username": caller.login}))?;
+    same("caching", &response.header("cache-control"), &Some("no-store"))
 }
 
 /// What is known of a user is told to themselves.
-fn is_profile(_: &Subject, caller: &Caller, response: &Response) {
+fn is_profile(_: &Subject, caller: &Caller, response: &Response) -> Checked {
     if caller.login == "stranger" {
-        assert_eq!(read(response)["name"], json!("stranger"));
+        let expected = json!({"_id": "org.couchdb.user:stranger", "name": "stranger"});
+        same("answer", &read(response)?, &expected)
     } else {
-        assert_eq!(response.status, 404, "{response}");
+        same("status", &response.status, &404)
     }
 }
 
-/// Everybody has the same number of tokens; a page shows ten.
-fn is_token_list(_: &Subject, _: &Caller, response: &Response) {
-    let list = read(response);
-    let objects = list["objects"].as_array().unwrap();
-    assert!(!objects.is_empty(), "{response}");
-    assert!(list["urls"].is_object(), "{response}");
+/// Everybody has the tokens of this test alone; which they are is seen by their number.
+fn is_token_list(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    let list = read(response)?;
+    let total = list["total"].as_u64().unwrap_or_default();
+    same("that there are as many as were made", &total, &callers::tokens_of(&caller.login))
 }
 
-#[track_caller]
-fn read(response: &Response) -> Value {
-    assert_eq!(response.status, 200, "{response}");
-    response.json()
+fn read(response: &Response) -> Result<Value, String> {
+    same("status", &response.status, &200)?;
+    serde_json::from_slice(&response.body).map_err(|error| error.to_string())
+}
+
+/// Says what differs.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, came: &T, expected: &T) -> Checked {
+    if came == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {expected:?}, not {came:?}"))
+    }
 }
