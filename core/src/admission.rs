@@ -13,6 +13,7 @@ use crate::cx::{ReadCx, WriteCx};
 use crate::fault::{Fault, Lack, Thing, Unproven};
 use crate::freshness::Moment;
 use crate::heads::{Asker, PackageHead};
+use crate::hits::Hits;
 use crate::house::House;
 use crate::model::PackageRef;
 use crate::policy::{
@@ -20,6 +21,7 @@ use crate::policy::{
     Refusal, Scopes, Ties, TokenHash, WorkflowIdentity, WorkflowTies, decide, decide_creation,
 };
 use crate::registry::Credentials;
+use crate::uses::Uses;
 
 /// Tokens and package heads kept in memory; beyond these the least used are read again.
 const MAX_TOKENS: u64 = 10_000;
@@ -30,7 +32,9 @@ const MAX_HEADS: u64 = 20_000;
 pub(crate) struct Admission {
     tokens: Cache<TokenHash, Arc<KeptToken>>,
     heads: Cache<PackageRef, Arc<PackageHead>>,
-    uses: crate::uses::Uses,
+    uses: Uses,
+    token_hits: Hits,
+    head_hits: Hits,
 }
 
 #[derive(Debug)]
@@ -56,12 +60,14 @@ impl Admission {
         Self {
             tokens: Cache::new(MAX_TOKENS),
             heads: Cache::new(MAX_HEADS),
-            uses: crate::uses::Uses::default(),
+            uses: Uses::default(),
+            token_hits: Hits::of("tokens"),
+            head_hits: Hits::of("packages"),
         }
     }
 
     /// Token uses that are not written yet.
-    pub(crate) fn uses(&self) -> &crate::uses::Uses {
+    pub(crate) fn uses(&self) -> &Uses {
         &self.uses
     }
 }
@@ -99,7 +105,7 @@ impl House {
         let text = TokenText::parse(&credentials.secret).ok_or_else(invalid)?;
         let hash = TokenHash::of(&text);
         let now = self.now();
-        let kept = match self.kept_token(&hash) {
+        let kept = match self.admission.token_hits.count(self.kept_token(&hash)) {
             Some(kept) => kept,
             None => self.read_token(hash).await?.ok_or_else(invalid)?,
         };
@@ -176,7 +182,7 @@ impl House {
             return decide_plain(principal, need).map(|()| Granted::Plain);
         };
         let operation = need.operation();
-        let kept = self.kept_head(package);
+        let kept = self.admission.head_hits.count(self.kept_head(package));
         let ties = kept
             .as_ref()
             .and_then(|head| self.known_ties(principal, head));

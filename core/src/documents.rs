@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cx::DocumentKey;
 use crate::fault::{Fault, Thing};
 use crate::heads::PackageHead;
+use crate::hits::Hits;
 use crate::house::House;
 use crate::model::{PackageView, Standing, TagView, VersionView};
 
@@ -30,6 +31,7 @@ const MIN_GZIP_BYTES: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Documents {
     kept: Cache<Rendered, Arc<Document>>,
+    hits: Hits,
 }
 
 /// Which rendering: of one revision, so that a change needs no drop to be seen.
@@ -66,7 +68,10 @@ impl Documents {
                 u32::try_from(document.weight()).unwrap_or(u32::MAX)
             })
             .build();
-        Self { kept }
+        Self {
+            kept,
+            hits: Hits::of("documents"),
+        }
     }
 
     /// Frees what a head that no longer holds was rendered to; it would never be asked for again.
@@ -95,7 +100,8 @@ impl House {
             form: key.form,
             base: base.clone(),
         };
-        if let Some(document) = self.documents.kept.get(&rendered).await {
+        let documents = &self.documents;
+        if let Some(document) = documents.hits.count(documents.kept.get(&rendered).await) {
             return Ok(document);
         }
         head.renderings.note(&rendered);

@@ -9,6 +9,7 @@ use packhouse_names::{FileName, PackageId};
 
 use crate::fault::{Fault, Thing};
 use crate::heads::PackageHead;
+use crate::hits::Hits;
 use crate::house::House;
 use crate::model::FileView;
 
@@ -19,12 +20,14 @@ const MAX_FILES: u64 = 50_000;
 #[derive(Debug)]
 pub(crate) struct Files {
     kept: Cache<(PackageId, FileName), (i64, Arc<FileView>)>,
+    hits: Hits,
 }
 
 impl Files {
     pub(crate) fn new() -> Self {
         Self {
             kept: Cache::new(MAX_FILES),
+            hits: Hits::of("files"),
         }
     }
 }
@@ -36,9 +39,10 @@ impl House {
         name: &FileName,
     ) -> Result<Arc<FileView>, Fault> {
         let key = (head.id, name.clone());
-        if let Some((revision, file)) = self.files.kept.get(&key)
-            && revision == head.revision
-        {
+        let files = &self.files;
+        let current = |(revision, _): &(i64, Arc<FileView>)| *revision == head.revision;
+        let kept = files.kept.get(&key).filter(current);
+        if let Some((_revision, file)) = files.hits.count(kept) {
             return Ok(file);
         }
         let (package, wanted) = key.clone();

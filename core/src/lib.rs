@@ -21,6 +21,7 @@ mod events;
 mod files;
 mod freshness;
 mod heads;
+mod hits;
 mod house;
 mod news;
 mod uses;

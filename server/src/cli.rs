@@ -8,7 +8,7 @@ use crate::config::{self, Config, ConfigError, Layer, Layers, Shown};
 
 /// A package registry for npm, RubyGems, Maven, Gradle, NuGet, Docker and OCI containers
 #[derive(Debug, Parser)]
-#[command(name = "packhouse", version, arg_required_else_help = true)]
+#[command(name = "packhouse", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -78,6 +78,12 @@ pub enum CliError {
 /// # Errors
 /// [`CliError`], for the operator.
 pub fn parse(line: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Task, CliError> {
+    let mut line: Vec<_> = line.into_iter().collect();
+    if line.len() <= 1 {
+        // `packhouse` alone, and so `cargo run --release`, serves
+        line.resize(1, "packhouse".into());
+        line.push("serve".into());
+    }
     let matches = Cli::command().try_get_matches_from(line)?;
     let cli = Cli::from_arg_matches(&matches)?;
     Ok(match cli.command {

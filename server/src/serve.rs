@@ -76,6 +76,8 @@ impl Serving {
         };
         let folder = DataFolder::prepare(&config.storage.data_dir)?;
         let lock = occupy(config, &folder).await?;
+        // before the house, which registers counters of its own
+        let exposition = Exposition::install()?;
         let house = house::open(config, &folder).await?;
         let listener = listen(config.http.listen)
             .with_context(|| format!("cannot listen on {}", config.http.listen))?;
@@ -85,7 +87,6 @@ impl Serving {
             is_tls: tls.is_some(),
         };
         let mounts = Mounts::new(&config.http, &addresses, &registries)?;
-        let exposition = Exposition::install()?;
         let readiness = Arc::new(Readiness::new(Arc::clone(&house)));
         let door = Arc::new(Door::new(
             Arc::clone(&house),
