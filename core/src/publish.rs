@@ -70,6 +70,7 @@ pub struct DraftFile {
 /// A publish that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
+    pub package: PackageId,
     /// The package's revision after it.
     pub revision: i64,
     /// The package did not exist before.
@@ -164,6 +165,7 @@ impl Publishing<'_> {
         if let Some(taken) = versions::find(tx, id, &draft.key)? {
             if self.is_replay(tx, draft, &kept, &taken)? {
                 let published = Published {
+                    package: id,
                     revision: package.revision,
                     is_first: false,
                     is_replay: true,
@@ -203,6 +205,7 @@ impl Publishing<'_> {
         let actor = events::actor(self.principal);
         let event = events::about_package("package.published", id, actor, &payload);
         let published = Published {
+            package: id,
             revision,
             is_first,
             is_replay: false,

@@ -44,6 +44,7 @@ pub enum Deletion {
 /// A change that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revised {
+    pub package: PackageId,
     /// The package's revision after it.
     pub revision: i64,
     /// The package went with its last version.
@@ -143,6 +144,7 @@ impl Revising {
         }
         Ok(Done {
             answer: Revised {
+                package: self.package,
                 revision: number,
                 package_is_gone,
             },

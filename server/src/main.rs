@@ -1,1 +1,51 @@
-fn main() {}
+//! The `packhouse` binary: reads the command line and hands over.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use packhouse::cli::{self, CliError, Task};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let task = match cli::parse(std::env::args_os()) {
+        Ok(task) => task,
+        Err(CliError::Usage(error)) => error.exit(),
+        Err(error) => return fail(&error.into()),
+    };
+    match run(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    // chosen here once: with two providers in one binary rustls could not pick
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        anyhow::bail!("another TLS provider is installed already");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    match task {
+        Task::Serve(config) => {
+            packhouse::observe::logs::start(&config.logs)?;
+            runtime.block_on(packhouse::serve::until_told_to_stop(config))
+        }
+        Task::Admin(config, command) => {
+            packhouse::observe::logs::start(&config.logs)?;
+            runtime.block_on(packhouse::admin::run(&config, command))
+        }
+        Task::Describe(text) => Ok(std::io::stdout().write_all(text.as_bytes())?),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    // nobody is left to tell when stderr is closed
+    drop(writeln!(std::io::stderr(), "packhouse: {error:#}"));
+    ExitCode::FAILURE
+}

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use packhouse_names::FileName;
+use packhouse_names::{FileName, Timestamp};
 use packhouse_wire::{BaseUrl, Document};
 
 use crate::admission::Granted;
@@ -45,6 +45,24 @@ impl ReadCx {
     #[must_use]
     pub fn need(&self) -> &Need {
         &self.need
+    }
+
+    /// Now, by the house's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.house.now()
+    }
+
+    /// Does work that computes for long (a document of many megabytes) off the async threads.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub async fn compute<T, F>(&self, work: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Fault> + Send + 'static,
+    {
+        self.house.workers.run(work).await?
     }
 
     /// Whether everybody may read the package: shared caches may keep its answers.

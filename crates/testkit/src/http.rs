@@ -13,6 +13,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 pub use response::{Headers, Response};
@@ -107,7 +109,7 @@ impl Request {
     /// Authenticates with `Authorization: Basic …`, the token in the password's place.
     #[must_use]
     pub fn basic(self, user: &str, token: &str) -> Self {
-        let pair = base64(format!("{user}:{token}").as_bytes());
+        let pair = STANDARD.encode(format!("{user}:{token}"));
         self.header("Authorization", &format!("Basic {pair}"))
     }
 
@@ -362,22 +364,6 @@ fn authority(base: &str) -> io::Result<&str> {
 
 fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
-
-fn base64(input: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in input.chunks(3) {
-        let bits = (0..3).fold(0, |bits: usize, place| {
-            (bits << 8) | group.get(place).copied().map_or(0, usize::from)
-        });
-        for place in 0..4 {
-            let six = (bits >> (18 - 6 * place)) & 63;
-            let letter = ALPHABET.get(six).filter(|_| place <= group.len());
-            text.push(letter.copied().map_or('=', char::from));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
     reason = "a task talks to the person who typed it"
 )]
 
+mod bench;
 mod check;
 mod command;
 mod dev;
@@ -35,6 +36,7 @@ usage: cargo xtask <task>
   fmt [--fix]    check the formatting, or mend it
   lint           clippy and rustdoc with warnings denied, and `check`
   check          dependencies, licences, sources, and names of package registries
+  bench          load runs against a release build, beside nginx
   dev [ARGS]     run a server with sample data; ARGS go to `packhouse serve`
 ";
 
@@ -61,6 +63,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["fmt", "--fix"] => lint::mend_format(),
         ["lint"] => lint::run(&workspace()?),
         ["check"] => check::run(&workspace()?),
+        ["bench"] => bench::run(&workspace()?),
         ["dev", arguments @ ..] => dev::run(&workspace()?, arguments),
         [] | ["help" | "--help" | "-h"] => {
             print!("{TASKS}");

@@ -1,0 +1,273 @@
+//! Documents without a tarball: deprecation, and versions that are gone from a document
+//! (`spec/npm.md` 10, 11).
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use packhouse_core::Fault;
+use packhouse_core::cx::WriteCx;
+use packhouse_core::fault::Thing;
+use packhouse_core::model::{PackageRef, PackageView, Standing};
+use packhouse_core::policy::Need;
+use packhouse_core::revise::{Deletion, Revision};
+use packhouse_names::{NormalizedVersion, TagName};
+use packhouse_wire::{Body, Head, Reply};
+use serde::Deserialize;
+
+use crate::body::DocumentReader;
+use crate::documents::{Stored, latest, revision_in};
+use crate::fault::Refusal;
+use crate::publish::{MAX_DOCUMENT_BYTES, check_names, done, is_json};
+use crate::submission::{Claims, KnownVersion, Submission};
+use crate::version::{NpmVersion, highest};
+
+/// `PUT /{package}` without a tarball: takes over what changed of the versions it names, and
+/// never removes one, because a stale document would delete what somebody just published.
+pub(crate) async fn merge(cx: &WriteCx, submission: &Submission<'_>) -> Result<Reply, Fault> {
+    let asked = package_ref(cx)?;
+    check_names(submission, asked.name.as_str())?;
+    if submission.versions.is_none() {
+        return without_versions(submission);
+    }
+    let package = match cx.package().await {
+        Err(Fault::NotFound {
+            what: Thing::Package,
+            ..
+        }) => return Err(without_tarball()),
+        package => package?,
+    };
+    let standings = Diff::of(submission, &package)?.standings;
+    if standings.is_empty() {
+        if has_entries(submission) {
+            return Ok(Refusal::Stars.reply());
+        }
+        return Ok(answer(asked, &package, package.revision));
+    }
+    let revised = cx
+        .revise(Revision {
+            standings,
+            ..Revision::default()
+        })
+        .await?;
+    Ok(answer(asked, &package, revised.revision))
+}
+
+/// `PUT /{package}/-rev/{rev}`: a whole document on the revision that it was read at. Versions
+/// that are gone from it are removed.
+pub(crate) async fn replace(
+    cx: &WriteCx,
+    head: &Head,
+    rev: &str,
+    body: Body,
+) -> Result<Reply, Fault> {
+    if !is_json(head) {
+        return Ok(Refusal::MediaType.reply());
+    }
+    let mut reader = DocumentReader::new(body, MAX_DOCUMENT_BYTES);
+    if reader.next_attachment().await?.is_some() {
+        return Err(Fault::invalid(
+            "attachments",
+            "a tarball is published to the package itself, without a revision",
+        ));
+    }
+    let text = reader.finish()?;
+    let submission = Submission::parse(&text)?;
+    let asked = package_ref(cx)?;
+    check_names(&submission, asked.name.as_str())?;
+    if submission.versions.is_none() {
+        return without_versions(&submission);
+    }
+    let package = cx.package().await?;
+    let expect = revision_in(rev, package.id).ok_or(Fault::Stale)?;
+    let diff = Diff::of(&submission, &package)?;
+    let need = if diff.missing.is_empty() {
+        Need::Publish(asked.clone())
+    } else {
+        Need::Curate(asked.clone())
+    };
+    let raised = cx.raise(need).await?;
+    if diff.missing.is_empty() && diff.standings.is_empty() {
+        if has_entries(&submission) {
+            return Ok(Refusal::Stars.reply());
+        }
+        if expect != package.revision {
+            return Err(Fault::Stale);
+        }
+        return Ok(answer(asked, &package, package.revision));
+    }
+    let revision = diff.into_revision(&submission, &package, expect)?;
+    let revised = raised.revise(revision).await?;
+    Ok(answer(asked, &package, revised.revision))
+}
+
+/// `DELETE /{package}/-rev/{rev}`
+pub(crate) async fn remove_package(cx: &WriteCx, rev: &str) -> Result<Reply, Fault> {
+    let package = cx.package().await?;
+    let expect = revision_in(rev, package.id).ok_or(Fault::Stale)?;
+    cx.revise(Revision {
+        expect: Some(expect),
+        delete: Deletion::Package,
+        ..Revision::default()
+    })
+    .await?;
+    Ok(Reply::json(StatusCode::OK, r#"{"ok":"package removed"}"#))
+}
+
+/// `DELETE /{package}/-/{file}/-rev/{rev}`: the document that lacks the version removed it
+/// already, tarball and all; clients mangle this address in many ways and need a yes.
+pub(crate) fn remove_tarball(_granted: &WriteCx) -> Result<Reply, Fault> {
+    Ok(Reply::json(
+        StatusCode::CREATED,
+        r#"{"ok":"tarball removed"}"#,
+    ))
+}
+
+fn package_ref(cx: &WriteCx) -> Result<&PackageRef, Fault> {
+    cx.need()
+        .package()
+        .ok_or_else(|| Fault::internal("a document without a package"))
+}
+
+fn answer(asked: &PackageRef, package: &PackageView, revision: i64) -> Reply {
+    let name = asked.name.as_str();
+    done(StatusCode::OK, "updated package", name, package.id, revision)
+}
+
+fn without_tarball() -> Fault {
+    Fault::invalid("versions", "a new version needs its tarball")
+}
+
+/// npm's owner and star documents, which we answer for in words.
+fn without_versions(submission: &Submission<'_>) -> Result<Reply, Fault> {
+    if submission.maintainers.is_some() {
+        Ok(Refusal::Owners.reply())
+    } else if submission.users.is_some() {
+        Ok(Refusal::Stars.reply())
+    } else {
+        Err(Fault::invalid("versions", "the document holds no version"))
+    }
+}
+
+/// Whether somebody starred the document; ours never say who did.
+fn has_entries(submission: &Submission<'_>) -> bool {
+    submission
+        .users
+        .is_some_and(|users| users.get().contains('"'))
+}
+
+/// How a document differs from the package, in what a document can change.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Diff {
+    standings: Vec<(NormalizedVersion, Standing)>,
+    missing: Vec<NormalizedVersion>,
+}
+
+/// Of `dist` as it is stored.
+#[derive(Deserialize)]
+struct Dist {
+    integrity: String,
+    shasum: String,
+}
+
+impl Diff {
+    fn of(submission: &Submission<'_>, package: &PackageView) -> Result<Self, Fault> {
+        let mut left: HashMap<&str, _> = package
+            .versions
+            .iter()
+            .map(|version| (version.name.as_str(), version))
+            .collect();
+        let mut diff = Self::default();
+        for (key, value) in submission.versions.iter().flat_map(|all| all.iter()) {
+            let version = left.remove(key).ok_or_else(without_tarball)?;
+            let said = KnownVersion::parse(value)?;
+            check_claims(&said.claims(), key, &Stored::read(version)?)?;
+            let reason = said.reason()?;
+            let old = match &version.standing {
+                Standing::Deprecated { reason } => Some(reason.as_str()),
+                Standing::Live | Standing::Unlisted | Standing::Yanked => None,
+            };
+            if reason.as_deref() != old {
+                let standing = match reason {
+                    Some(reason) => Standing::Deprecated { reason },
+                    None => Standing::Live,
+                };
+                diff.standings.push((version.key.clone(), standing));
+            }
+        }
+        // in the order of publication
+        let missing = package
+            .versions
+            .iter()
+            .filter(|version| left.contains_key(version.name.as_str()));
+        diff.missing = missing.map(|version| version.key.clone()).collect();
+        Ok(diff)
+    }
+
+    /// `latest` must go on naming something: where its version goes, what the client chose of
+    /// what stays, else the highest.
+    fn into_revision(
+        self,
+        submission: &Submission<'_>,
+        package: &PackageView,
+        expect: i64,
+    ) -> Result<Revision, Fault> {
+        let stays = |key: &NormalizedVersion| !self.missing.contains(key);
+        let mut tags = Vec::new();
+        if latest(package).is_some_and(|latest| !stays(&latest.key)) {
+            let staying = || {
+                let all = package.versions.iter();
+                all.filter(|version| stays(&version.key))
+                    .map(|version| version.name.as_str())
+            };
+            let chosen = submission
+                .tags
+                .iter()
+                .flat_map(|tags| tags.iter())
+                .find(|(tag, _)| *tag == "latest")
+                .map(|(_, to)| to.as_str())
+                .filter(|to| staying().any(|version| version == *to));
+            if let Some(next) = chosen.or_else(|| highest(staying())) {
+                let key = NpmVersion::parse(next)?.to_key()?;
+                tags.push((TagName::new("latest")?, key));
+            }
+        }
+        let delete = match self.missing.len() {
+            0 => Deletion::Nothing,
+            count if count == package.versions.len() => Deletion::Package,
+            _ => Deletion::Versions(self.missing),
+        };
+        Ok(Revision {
+            expect: Some(expect),
+            delete,
+            standings: self.standings,
+            tags,
+            untag: Vec::new(),
+        })
+    }
+}
+
+/// A document may repeat what a version's tarball is, and not change it.
+fn check_claims(claims: &Claims, version: &str, stored: &Stored<'_>) -> Result<(), Fault> {
+    let dist: Dist = serde_json::from_str(stored.dist.get()).map_err(Fault::internal)?;
+    let same = |claimed: &Option<String>, stored: &str| {
+        claimed
+            .as_deref()
+            .is_none_or(|claimed| claimed.eq_ignore_ascii_case(stored))
+    };
+    // base64 tells case apart, hex does not
+    let same_integrity = claims
+        .integrity
+        .as_deref()
+        .is_none_or(|claimed| claimed == dist.integrity);
+    if same_integrity && same(&claims.shasum, &dist.shasum) {
+        Ok(())
+    } else {
+        Err(Fault::invalid(
+            "versions",
+            format!("the tarball of version {version} cannot be changed"),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

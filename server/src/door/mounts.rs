@@ -1,0 +1,266 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use packhouse_wire::{BaseUrl, BaseUrlError, Path, PathError};
+
+use crate::compose::Registries;
+use crate::config::Http;
+
+/// The first segment of every path-style address.
+const PATH_STYLE: &str = "_registry";
+
+/// Where clients reach a server, as far as its configuration and its listener say.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// What the listener took, the real port included.
+    pub listener: SocketAddr,
+    /// Whether the listener speaks TLS.
+    pub is_tls: bool,
+}
+
+/// Why no addresses can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the address {text} cannot stand in documents: {error}")]
+pub struct MountError {
+    text: String,
+    error: BaseUrlError,
+}
+
+/// Which registry an address belongs to, and the base that its documents are rendered with.
+///
+/// `Host` only picks among configured bases; it is never copied into anything.
+#[derive(Debug)]
+pub struct Mounts {
+    /// Path style; the first one is for a `Host` that is none of them.
+    bases: Vec<PathStyleBase>,
+    hosts: Vec<HostStyle>,
+    /// The ecosystem's word of each registry, in the order of registration.
+    words: Vec<&'static str>,
+}
+
+/// A base of path style, and below it one for each registry.
+#[derive(Debug)]
+struct PathStyleBase {
+    authority: Box<str>,
+    /// The path of the base itself, for a proxy in front that does not strip it.
+    prefix: Vec<Box<str>>,
+    registries: Vec<BaseUrl>,
+}
+
+/// A host of one registry's own.
+#[derive(Debug)]
+struct HostStyle {
+    /// Lower case, without a port.
+    host: Box<str>,
+    registry: usize,
+    base: BaseUrl,
+}
+
+/// Where a request goes.
+#[derive(Debug)]
+pub(crate) enum Place<'a> {
+    Registry {
+        registry: usize,
+        base: &'a BaseUrl,
+        path: Path,
+    },
+    /// One of the house's own addresses, or nothing; `path` is below the base.
+    House { path: Path },
+}
+
+impl Mounts {
+    /// Mounts registries on every base that the configuration names.
+    ///
+    /// # Errors
+    /// [`MountError`] for an address that cannot stand in a document.
+    pub fn new(
+        http: &Http,
+        addresses: &Addresses,
+        registries: &Registries,
+    ) -> Result<Self, MountError> {
+        let scheme = if addresses.is_tls { "https" } else { "http" };
+        let words: Vec<_> = registries
+            .iter()
+            .map(|registry| registry.ecosystem().as_str())
+            .collect();
+        let bases = match &http.public_url {
+            Some(url) => vec![url.base().clone()],
+            None => own_hosts(addresses.listener)
+                .into_iter()
+                .map(|host| base(scheme, &host, Some(addresses.listener.port())))
+                .collect::<Result<_, _>>()?,
+        };
+        let hosts = match &http.domain {
+            None => Vec::new(),
+            Some(domain) => {
+                // names below the domain are served the way the main address is
+                let (scheme, port) = match &http.public_url {
+                    Some(url) => scheme_and_port(url.base()),
+                    None => (scheme, Some(addresses.listener.port())),
+                };
+                let host_style = |(registry, word): (usize, &&'static str)| {
+                    let host = format!("{word}.{domain}");
+                    Ok(HostStyle {
+                        base: base(scheme, &host, port)?,
+                        host: host.into(),
+                        registry,
+                    })
+                };
+                words
+                    .iter()
+                    .enumerate()
+                    .map(host_style)
+                    .collect::<Result<_, _>>()?
+            }
+        };
+        Ok(Self {
+            bases: bases
+                .iter()
+                .map(|base| PathStyleBase::new(base, &words))
+                .collect(),
+            hosts,
+            words,
+        })
+    }
+
+    /// Finds what a request's host and raw path name.
+    pub(crate) fn find(&self, host: Option<&str>, raw: &str) -> Result<Place<'_>, PathError> {
+        let mut path = Path::parse(raw)?;
+        let host = host.unwrap_or_default();
+        if let Some(own) = self.host_style(host) {
+            // a lock file made in path style, sent here by a client that swaps hosts
+            self.skip_mount(&mut path, &[], own.registry);
+            return Ok(Place::Registry {
+                registry: own.registry,
+                base: &own.base,
+                path,
+            });
+        }
+        let base = self
+            .bases
+            .iter()
+            .find(|base| base.authority.eq_ignore_ascii_case(host))
+            .or(self.bases.first());
+        let Some(base) = base else {
+            return Ok(Place::House { path });
+        };
+        let mut below = path.clone();
+        skip_all(&mut below, &base.prefix);
+        if let Some(registry) = self.registry_below(&below)
+            && let Some(address) = base.registries.get(registry)
+        {
+            // npm's `unpublish` and its lock files send a prefix that is there already once more
+            self.skip_mount(&mut path, &base.prefix, registry);
+            self.skip_mount(&mut path, &base.prefix, registry);
+            return Ok(Place::Registry {
+                registry,
+                base: address,
+                path,
+            });
+        }
+        Ok(Place::House { path: below })
+    }
+
+    fn host_style(&self, host: &str) -> Option<&HostStyle> {
+        if self.hosts.is_empty() {
+            return None;
+        }
+        let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
+        self.hosts
+            .iter()
+            .find(|own| own.host.eq_ignore_ascii_case(name))
+    }
+
+    fn registry_below(&self, path: &Path) -> Option<usize> {
+        let mut segments = path.iter();
+        if segments.next() != Some(PATH_STYLE) {
+            return None;
+        }
+        let word = segments.next()?;
+        self.words.iter().position(|known| *known == word)
+    }
+
+    fn skip_mount(&self, path: &mut Path, prefix: &[Box<str>], registry: usize) {
+        let Some(word) = self.words.get(registry) else {
+            return;
+        };
+        let mut below = path.clone();
+        skip_all(&mut below, prefix);
+        if below.skip_prefix(&[PATH_STYLE, word]) {
+            *path = below;
+        }
+    }
+}
+
+fn skip_all(path: &mut Path, prefix: &[Box<str>]) {
+    if prefix.is_empty() {
+        return;
+    }
+    let parts: Vec<&str> = prefix.iter().map(|part| &**part).collect();
+    path.skip_prefix(&parts);
+}
+
+impl PathStyleBase {
+    fn new(base: &BaseUrl, words: &[&'static str]) -> Self {
+        let path = base
+            .as_str()
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map_or("", |(_, path)| path);
+        Self {
+            authority: base.authority().into(),
+            prefix: path
+                .split('/')
+                .filter(|part| !part.is_empty())
+                .map(Into::into)
+                .collect(),
+            registries: words
+                .iter()
+                .map(|word| base.join(&format!("/{PATH_STYLE}/{word}")))
+                .collect(),
+        }
+    }
+}
+
+/// A base as clients name it: the scheme's own port is not written.
+fn base(scheme: &str, host: &str, port: Option<u16>) -> Result<BaseUrl, MountError> {
+    let text = match (scheme, port) {
+        ("http", Some(80)) | ("https", Some(443)) | (_, None) => format!("{scheme}://{host}"),
+        (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+    };
+    BaseUrl::new(&text).map_err(|error| MountError { text, error })
+}
+
+fn scheme_and_port(base: &BaseUrl) -> (&'static str, Option<u16>) {
+    let scheme = if base.as_str().starts_with("https:") {
+        "https"
+    } else {
+        "http"
+    };
+    let port = base
+        .authority()
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    (scheme, port)
+}
+
+/// What a listener without a public URL is called: its address, and on loopback `localhost`. A
+/// listener on every interface has no address of its own; this machine's clients reach it by
+/// loopback.
+fn own_hosts(listener: SocketAddr) -> Vec<String> {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let mut hosts = vec![match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }];
+    if ip.is_loopback() {
+        hosts.push("localhost".to_owned());
+    }
+    hosts
+}
+
+#[cfg(test)]
+mod tests;
