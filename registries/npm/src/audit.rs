@@ -75,9 +75,7 @@ fn read<T: for<'de> Deserialize<'de>>(question: &mut Bounded<impl Read>) -> Resu
         });
     }
     read.map_err(|error| match error.classify() {
-        serde_json::error::Category::Io => {
-            Fault::invalid("body", "the body cannot be unpacked")
-        }
+        serde_json::error::Category::Io => Fault::invalid("body", "the body cannot be unpacked"),
         _ => malformed("the audit", &error),
     })
 }
@@ -102,7 +100,10 @@ impl<R> Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(out)?;
-        match self.left.checked_sub(u64::try_from(read).unwrap_or(u64::MAX)) {
+        match self
+            .left
+            .checked_sub(u64::try_from(read).unwrap_or(u64::MAX))
+        {
             Some(left) => {
                 self.left = left;
                 Ok(read)
@@ -261,7 +262,11 @@ mod tests {
                 "invalid body: malformed JSON in the audit: EOF while parsing an object",
             ),
         ] {
-            assert_eq!(answered(audit, body.as_bytes()), Err(expected.to_owned()), "{body}");
+            assert_eq!(
+                answered(audit, body.as_bytes()),
+                Err(expected.to_owned()),
+                "{body}"
+            );
         }
         let not_gzip = Bounded::new(GzDecoder::new(&b"plain"[..]));
         assert_eq!(

@@ -108,8 +108,8 @@ impl DocumentReader {
                     self.keep(piece.get(kept..at).unwrap_or_default())?;
                     kept = at;
                     let text = self.kept.get(from..).unwrap_or_default();
-                    let key = serde_json::from_slice(text)
-                        .map_err(|error| malformed("a key", &error))?;
+                    let key =
+                        serde_json::from_slice(text).map_err(|error| malformed("a key", &error))?;
                     self.scanner.note_key(key);
                 }
                 Event::Data { attachment } => {
@@ -516,9 +516,7 @@ impl Decoder {
 }
 
 fn decode(engine: &GeneralPurpose, text: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
-    engine
-        .decode_vec(text, out)
-        .map_err(|_position| NOT_BASE64)
+    engine.decode_vec(text, out).map_err(|_position| NOT_BASE64)
 }
 
 #[cfg(test)]

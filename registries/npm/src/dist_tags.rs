@@ -22,7 +22,8 @@ pub(crate) async fn set(cx: &WriteCx, tag: TagName, body: Body) -> Result<Reply,
     let text = body.read_at_most(MAX_BODY_BYTES).await?;
     let version: String =
         serde_json::from_slice(&text).map_err(|error| malformed("the version", &error))?;
-    cx.retag(tag, NpmVersion::parse(&version)?.to_key()?).await?;
+    cx.retag(tag, NpmVersion::parse(&version)?.to_key()?)
+        .await?;
     Ok(done())
 }
 

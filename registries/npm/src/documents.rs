@@ -93,14 +93,8 @@ pub(crate) fn latest(package: &PackageView) -> Option<&VersionView> {
         .iter()
         .find(|tag| tag.name.as_str() == "latest")
         .map(|tag| tag.version.as_str());
-    let wanted = tagged.or_else(|| {
-        highest(
-            package
-                .versions
-                .iter()
-                .map(|version| version.name.as_str()),
-        )
-    })?;
+    let wanted =
+        tagged.or_else(|| highest(package.versions.iter().map(|version| version.name.as_str())))?;
     package
         .versions
         .iter()
@@ -216,12 +210,15 @@ pub(crate) fn find<'a>(package: &'a PackageView, wanted: &str) -> Option<&'a Ver
             .find(|version| version.name.as_str() == text)
     };
     let by_tag = || {
-        let tag = package.tags.iter().find(|tag| tag.name.as_str() == wanted)?;
+        let tag = package
+            .tags
+            .iter()
+            .find(|tag| tag.name.as_str() == wanted)?;
         by_text(VersionText::as_str(&tag.version))
     };
-    by_text(wanted).or_else(by_tag).or_else(|| {
-        by_text(crate::version::NpmVersion::clean(wanted)?.as_str())
-    })
+    by_text(wanted)
+        .or_else(by_tag)
+        .or_else(|| by_text(crate::version::NpmVersion::clean(wanted)?.as_str()))
 }
 
 /// A document in the making.
@@ -241,7 +238,11 @@ impl Out {
             .map(|version| version.metadata.len() + 320)
             .sum();
         let readme = package.readme.as_deref().map_or(0, str::len);
-        Self::new(package, base, metadata + readme.min(SHOWN_README_BYTES) + 1024)
+        Self::new(
+            package,
+            base,
+            metadata + readme.min(SHOWN_README_BYTES) + 1024,
+        )
     }
 
     fn new(package: &PackageView, base: &BaseUrl, capacity: usize) -> Self {

@@ -46,13 +46,19 @@ fn check_set(set: &str, digests: &Digests, file: &str) -> Result<(), Fault> {
         })
         .collect();
     let known: [(&str, Option<&[u8]>); 3] = [
-        ("sha512", digests.sha512.as_ref().map(|sum| &sum.as_bytes()[..])),
+        (
+            "sha512",
+            digests.sha512.as_ref().map(|sum| &sum.as_bytes()[..]),
+        ),
         ("sha256", Some(&digests.sha256.as_bytes()[..])),
         ("sha1", digests.sha1.as_ref().map(|sum| &sum.as_bytes()[..])),
     ];
     let mut was_checked = false;
     for (algorithm, sum) in known {
-        let mut claimed = hashes.iter().filter(|(name, _)| *name == algorithm).peekable();
+        let mut claimed = hashes
+            .iter()
+            .filter(|(name, _)| *name == algorithm)
+            .peekable();
         if claimed.peek().is_none() {
             continue;
         }
@@ -72,7 +78,10 @@ fn check_set(set: &str, digests: &Digests, file: &str) -> Result<(), Fault> {
 }
 
 fn mismatch(what: &str, file: &str) -> Fault {
-    Fault::invalid("integrity", format!("EINTEGRITY: {what} mismatch for {file}"))
+    Fault::invalid(
+        "integrity",
+        format!("EINTEGRITY: {what} mismatch for {file}"),
+    )
 }
 
 #[cfg(test)]
@@ -90,12 +99,18 @@ mod tests {
         }
     }
 
-    fn checked(integrity: Option<&str>, shasum: Option<&str>, length: Option<u64>) -> Option<String> {
+    fn checked(
+        integrity: Option<&str>,
+        shasum: Option<&str>,
+        length: Option<u64>,
+    ) -> Option<String> {
         let claims = Claims {
             integrity: integrity.map(str::to_owned),
             shasum: shasum.map(str::to_owned),
         };
-        check(&claims, length, &digests(), "widget-1.1.0.tgz").err().map(|fault| fault.to_string())
+        check(&claims, length, &digests(), "widget-1.1.0.tgz")
+            .err()
+            .map(|fault| fault.to_string())
     }
 
     #[test]
@@ -115,23 +130,58 @@ mod tests {
             (Some(format!("{good}\n{good256}")), None, None),
             (Some(format!("{good} sha384-AAAA")), None, None),
         ] {
-            assert_eq!(checked(integrity.as_deref(), shasum.as_deref(), length), None);
+            assert_eq!(
+                checked(integrity.as_deref(), shasum.as_deref(), length),
+                None
+            );
         }
         for (integrity, shasum, length, what) in [
             (Some(bad.clone()), None, None, "sha512 mismatch for"),
-            (Some(format!("{good} {}", sri("sha256", 9, 32))), None, None, "sha256 mismatch for"),
-            (Some(format!("{bad} {good256}")), None, None, "sha512 mismatch for"),
-            (Some("sha512-!".to_owned()), None, None, "sha512 mismatch for"),
+            (
+                Some(format!("{good} {}", sri("sha256", 9, 32))),
+                None,
+                None,
+                "sha256 mismatch for",
+            ),
+            (
+                Some(format!("{bad} {good256}")),
+                None,
+                None,
+                "sha512 mismatch for",
+            ),
+            (
+                Some("sha512-!".to_owned()),
+                None,
+                None,
+                "sha512 mismatch for",
+            ),
             (Some(sri("sha1", 1, 20)), None, None, "sha1 mismatch for"),
-            (Some("md5-AAAA".to_owned()), None, None, "no known algorithm in the integrity of"),
-            (Some("nonsense".to_owned()), None, None, "no known algorithm in the integrity of"),
-            (Some(good), Some("cd".repeat(20)), None, "shasum mismatch for"),
+            (
+                Some("md5-AAAA".to_owned()),
+                None,
+                None,
+                "no known algorithm in the integrity of",
+            ),
+            (
+                Some("nonsense".to_owned()),
+                None,
+                None,
+                "no known algorithm in the integrity of",
+            ),
+            (
+                Some(good),
+                Some("cd".repeat(20)),
+                None,
+                "shasum mismatch for",
+            ),
             (None, Some("ab".to_owned()), None, "shasum mismatch for"),
             (None, None, Some(8), "length mismatch for"),
         ] {
             assert_eq!(
                 checked(integrity.as_deref(), shasum.as_deref(), length),
-                Some(format!("invalid integrity: EINTEGRITY: {what} widget-1.1.0.tgz"))
+                Some(format!(
+                    "invalid integrity: EINTEGRITY: {what} widget-1.1.0.tgz"
+                ))
             );
         }
     }

@@ -31,8 +31,16 @@ use crate::route::{Read, Write};
 /// npm's registry protocol.
 #[derive(Debug, Clone, Default)]
 pub struct Npm {
-    /// The account that owns the names without a scope; `None` refuses them.
-    pub unscoped_owner: Option<Login>,
+    unscoped_owner: Option<Login>,
+}
+
+impl Npm {
+    /// The protocol, with the account that owns the names without a scope; without one they are
+    /// refused.
+    #[must_use]
+    pub fn new(unscoped_owner: Option<Login>) -> Self {
+        Self { unscoped_owner }
+    }
 }
 
 impl Registry for Npm {

@@ -461,7 +461,8 @@ fn license(value: &Value) -> Option<String> {
 /// [`Fault::Invalid`] for what is not a JSON object.
 pub(crate) fn from_tarball(bytes: &[u8]) -> Result<Manifest, Fault> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let invalid = |why: &str| Fault::invalid("tarball", format!("package.json in the tarball: {why}"));
+    let invalid =
+        |why: &str| Fault::invalid("tarball", format!("package.json in the tarball: {why}"));
     let text = std::str::from_utf8(bytes).map_err(|error| invalid(&error.to_string()))?;
     Manifest::parse(text).map_err(|why| invalid(&why))
 }
@@ -591,14 +592,19 @@ mod tests {
     #[test]
     fn what_has_no_one_form_is_kept_in_its_own_order_without_white_space() {
         assert_eq!(
-            normalized("{ \"exports\" : { \"import\" : \"a b\" ,\n\"default\": [ 1 , \"\\\" :\" ] } }"),
+            normalized(
+                "{ \"exports\" : { \"import\" : \"a b\" ,\n\"default\": [ 1 , \"\\\" :\" ] } }"
+            ),
             r#"{"exports":{"import":"a b","default":[1,"\" :"]}}"#
         );
     }
 
     #[test]
     fn of_a_key_that_comes_twice_the_last_value_holds() {
-        assert_eq!(normalized(r#"{"main":"a","x":1,"main":"b"}"#), r#"{"main":"b","x":1}"#);
+        assert_eq!(
+            normalized(r#"{"main":"a","x":1,"main":"b"}"#),
+            r#"{"main":"b","x":1}"#
+        );
     }
 
     #[test]
@@ -607,7 +613,10 @@ mod tests {
             assert!(Manifest::parse(text).is_err(), "{text}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500));
-        assert_eq!(Manifest::parse(&deep), Err("it is nested too deeply".to_owned()));
+        assert_eq!(
+            Manifest::parse(&deep),
+            Err("it is nested too deeply".to_owned())
+        );
         assert!(from_tarball(b"\xef\xbb\xbf{}").is_ok());
         assert!(from_tarball(b"\xff{}").is_err());
     }

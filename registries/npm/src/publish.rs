@@ -1,10 +1,12 @@
 //! `PUT /{package}`: a document with a tarball in it becomes a version (`spec/npm.md` 9).
 
 use std::collections::HashSet;
+use std::io::Read;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{StatusCode, header};
+use packhouse_archive::Limits;
 use packhouse_core::cx::WriteCx;
 use packhouse_core::fault::Thing;
 use packhouse_core::publish::{Draft, DraftFile};
@@ -27,6 +29,9 @@ use crate::version::{self, NpmVersion};
 
 /// The largest document, its tarball's data not counted.
 pub(crate) const MAX_DOCUMENT_BYTES: usize = 64 << 20;
+
+/// A larger document is sure to speak of more than one version.
+const MAX_ONE_VERSION_BYTES: usize = 256 << 10;
 
 /// What npm's clients verify.
 const SUMS: Sums = Sums::SHA512.and(Sums::SHA1);
@@ -100,54 +105,55 @@ pub(crate) async fn put(cx: &WriteCx, head: &Head, body: Body) -> Result<Reply, 
         received = Some((key, staged));
     }
     let text = reader.finish()?;
-    let submission = Submission::parse(&text)?;
     match received {
-        Some((key, staged)) => publish(cx, head, &submission, &key, staged).await,
-        None => update::merge(cx, &submission).await,
+        Some((attachment, staged)) => publish(cx, head, text, attachment, staged).await,
+        None => update::merge(cx, text).await,
     }
 }
 
 async fn publish(
     cx: &WriteCx,
     head: &Head,
-    submission: &Submission<'_>,
-    attachment: &str,
+    text: Vec<u8>,
+    attachment: String,
     mut staged: Staged,
 ) -> Result<Reply, Fault> {
     let package = cx
         .need()
         .package()
         .ok_or_else(|| Fault::internal("a publish without a package"))?;
-    let name = package.name.as_str().to_owned();
-    check_names(submission, &name)?;
-    let known = if names_others(submission) {
+    let known = if text.len() > MAX_ONE_VERSION_BYTES || speaks_of_others(&text)? {
         known_versions(cx).await?
     } else {
         HashSet::new()
     };
-    let chosen = Chosen::from(submission, &name, attachment, &known)?;
-    let file = tarball_name(&name, chosen.version.as_str());
-    let digests = *staged.digests();
-    integrity::check(&chosen.claims, chosen.length, &digests, &file)?;
-    let (host, owner) = (
-        head.base.authority().to_owned(),
-        package.namespace.owner.clone(),
-    );
-    let assembled = cx
+    let name = package.name.as_str();
+    let received = Received {
+        text,
+        attachment,
+        known,
+        digests: *staged.digests(),
+        place: Place {
+            name: name.to_owned(),
+            host: head.base.authority().to_owned(),
+            owner: package.namespace.owner.clone(),
+        },
+    };
+    let draft = cx
         .inspect(&mut staged, move |archive, limits| {
-            let contents = tarball::inspect(archive, &limits)?;
-            assemble(chosen, contents, &digests, &Place { name, host, owner })
+            received.draft(archive, &limits)
         })
         .await?;
+    let file = DraftFile {
+        name: FileName::new(tarball_name(name, draft.version.as_str()))?,
+        media_type: "application/octet-stream",
+        staged,
+    };
     let published = cx
         .publish(Draft {
-            files: vec![DraftFile {
-                name: FileName::new(file)?,
-                media_type: "application/octet-stream",
-                staged,
-            }],
+            files: vec![file],
             replay_key: replay_key(head),
-            ..assembled
+            ..draft
         })
         .await?;
     let (status, ok) = match (published.is_replay, published.is_first) {
@@ -155,8 +161,13 @@ async fn publish(
         (false, true) => (StatusCode::CREATED, "created new package"),
         (false, false) => (StatusCode::CREATED, "created new version"),
     };
-    let name = package.name.as_str();
-    Ok(done(status, ok, name, published.package, published.revision))
+    Ok(done(
+        status,
+        ok,
+        name,
+        published.package,
+        published.revision,
+    ))
 }
 
 /// The answer to a change: yarn parses it, and bun believes its `success`.
@@ -198,24 +209,17 @@ fn replay_key(head: &Head) -> Option<String> {
 /// The package's name, wherever the document says it, is the one in the URL.
 pub(crate) fn check_names(submission: &Submission<'_>, package: &str) -> Result<(), Fault> {
     if submission.names().any(|name| name != package) {
-        return Err(Fault::invalid(
-            "name",
-            "package in URL does not match body",
-        ));
+        return Err(Fault::invalid("name", "package in URL does not match body"));
     }
     Ok(())
 }
 
 /// Whether the document speaks of more than one version, as npm 9 does after a conflict.
-fn names_others(submission: &Submission<'_>) -> bool {
-    let versions: Vec<&str> = submission
-        .versions
-        .iter()
-        .flat_map(|versions| versions.iter())
-        .map(|(key, _)| key)
-        .collect();
-    let tags = submission.tags.iter().flat_map(|tags| tags.iter());
-    versions.len() > 1 || tags.map(|(_, to)| to).any(|to| !versions.contains(&to.as_str()))
+fn speaks_of_others(text: &[u8]) -> Result<bool, Fault> {
+    let submission = Submission::parse(text)?;
+    let versions: Vec<&str> = submission.versions().map(|(key, _)| key).collect();
+    let mut targets = submission.tags().map(|(_, to)| to);
+    Ok(versions.len() > 1 || targets.any(|to| !versions.contains(&to)))
 }
 
 async fn known_versions(cx: &WriteCx) -> Result<HashSet<String>, Fault> {
@@ -230,6 +234,31 @@ async fn known_versions(cx: &WriteCx) -> Result<HashSet<String>, Fault> {
             ..
         }) => Ok(HashSet::new()),
         Err(fault) => Err(fault),
+    }
+}
+
+/// A document and its tarball, with all that is needed to make a version of them.
+#[derive(Debug)]
+struct Received {
+    text: Vec<u8>,
+    attachment: String,
+    /// The versions that are there, where the document speaks of more than one.
+    known: HashSet<String>,
+    digests: Digests,
+    place: Place,
+}
+
+impl Received {
+    /// Checks everything that does not depend on the house; the files are still to come.
+    fn draft(self, archive: impl Read, limits: &Limits) -> Result<Draft, Fault> {
+        let package = self.place.name.as_str();
+        let submission = Submission::parse(&self.text)?;
+        check_names(&submission, package)?;
+        let chosen = Chosen::from(&submission, package, &self.attachment, &self.known)?;
+        let file = tarball_name(package, chosen.version.as_str());
+        integrity::check(&chosen.claims, chosen.length, &self.digests, &file)?;
+        let contents = tarball::inspect(archive, limits)?;
+        assemble(chosen, contents, &self.digests, &self.place)
     }
 }
 
@@ -257,10 +286,7 @@ impl Chosen {
         let manifest = Manifest::parse(value.get())
             .map_err(|why| Fault::invalid("versions", format!("version {version}: {why}")))?;
         if manifest.text("name").as_deref() != Some(package) {
-            return Err(Fault::invalid(
-                "name",
-                "package in URL does not match body",
-            ));
+            return Err(Fault::invalid("name", "package in URL does not match body"));
         }
         let said = manifest.text("version");
         let said = said.as_deref().and_then(NpmVersion::clean);
@@ -270,13 +296,10 @@ impl Chosen {
                 format!("the version in versions[\"{version}\"] is another one"),
             ));
         }
-        let readme = [
-            manifest.text("readme"),
-            submission.readme.and_then(as_text),
-        ]
-        .into_iter()
-        .flatten()
-        .find(|text| is_readme(text));
+        let readme = [manifest.text("readme"), submission.readme.and_then(as_text)]
+            .into_iter()
+            .flatten()
+            .find(|text| is_readme(text));
         Ok(Self {
             tags: tags(submission, &version, known)?,
             claims: KnownVersion::parse(value)?.claims(),
@@ -296,8 +319,10 @@ fn pick<'a>(
     attachment: &str,
     known: &HashSet<String>,
 ) -> Result<(&'a str, &'a serde_json::value::RawValue), Fault> {
-    let versions = submission.versions.as_ref();
-    let all = || versions.iter().flat_map(|versions| versions.iter());
+    let all = || submission.versions();
+    if let (Some(only), None) = (all().next(), all().nth(1)) {
+        return Ok(only);
+    }
     let mut fresh = all().filter(|(key, _)| !known.contains(*key));
     match (fresh.next(), fresh.next()) {
         (Some((key, value)), None) => Ok((key, value)),
@@ -326,7 +351,7 @@ fn tags(
     known: &HashSet<String>,
 ) -> Result<Vec<TagName>, Fault> {
     let mut tags = Vec::new();
-    for (tag, to) in submission.tags.iter().flat_map(|tags| tags.iter()) {
+    for (tag, to) in submission.tags() {
         if NpmVersion::clean(to).as_ref() == Some(version) {
             tags.push(version::tag(tag)?);
         } else if !known.contains(to) {

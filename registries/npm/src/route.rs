@@ -49,16 +49,24 @@ const COUCH_USER: &str = "org.couchdb.user:";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     /// The package with all of its versions; the short form for those who install.
-    Packument { abbreviated: bool },
+    Packument {
+        abbreviated: bool,
+    },
     /// One version, by its number or a tag.
-    Version { wanted: String },
+    Version {
+        wanted: String,
+    },
     /// A version's tarball; `None` for a name that no file can have.
-    Tarball { file: Option<FileName> },
+    Tarball {
+        file: Option<FileName>,
+    },
     DistTags,
     Ping,
     Whoami,
     /// What is known of a user, to themselves.
-    User { name: String },
+    User {
+        name: String,
+    },
     Tokens,
 }
 
@@ -68,22 +76,40 @@ pub(crate) enum Write {
     /// A new version, or without a tarball a change of standing.
     Publish,
     /// A whole document on the revision it was read at: versions may be gone from it.
-    Replace { rev: String },
+    Replace {
+        rev: String,
+    },
     /// The package with all of its versions.
-    RemovePackage { rev: String },
+    RemovePackage {
+        rev: String,
+    },
     /// The last step of removing a version, which was removed already.
     RemoveTarball,
-    SetTag { tag: TagName },
-    RemoveTag { tag: TagName },
+    SetTag {
+        tag: TagName,
+    },
+    RemoveTag {
+        tag: TagName,
+    },
     /// Sign in with a token in the password's place.
-    SignIn { user: String, renews: bool },
-    SignOut { token: String },
+    SignIn {
+        user: String,
+        renews: bool,
+    },
+    SignOut {
+        token: String,
+    },
     CreateToken,
-    RevokeToken { key: String },
+    RevokeToken {
+        key: String,
+    },
     /// Which of these are known to be vulnerable?
     Audit(Audit),
     /// No, and everybody may know.
-    Refused { label: &'static str, refusal: Refusal },
+    Refused {
+        label: &'static str,
+        refusal: Refusal,
+    },
 }
 
 /// The ways in which clients ask for advisories.
@@ -158,7 +184,7 @@ impl From<Asked> for Call {
 /// own.
 pub(crate) fn route(head: &Head, unscoped_owner: Option<&Login>) -> Result<Asked, Fault> {
     let segments = head.path.segments();
-    match &**segments {
+    match &*segments {
         [] => Err(Fault::NoRoute),
         ["-", rest @ ..] if !rest.is_empty() => api(head, rest, unscoped_owner),
         path => {
@@ -197,9 +223,7 @@ fn api(head: &Head, path: &[&str], unscoped_owner: Option<&Login>) -> Result<Ask
             Asked::Write(Need::SignIn, Write::SignIn { user, renews })
         }
         (&Method::GET, ["npm", "v1", "tokens"]) => Asked::Read(Need::Tokens, Read::Tokens),
-        (&Method::POST, ["npm", "v1", "tokens"]) => {
-            Asked::Write(Need::Tokens, Write::CreateToken)
-        }
+        (&Method::POST, ["npm", "v1", "tokens"]) => Asked::Write(Need::Tokens, Write::CreateToken),
         (&Method::DELETE, ["npm", "v1", "tokens", "token", key]) => Asked::Write(
             Need::Tokens,
             Write::RevokeToken {

@@ -4,11 +4,11 @@
 //! token to use. It is its owner's and not the login's, so signing out leaves it alone.
 
 use http::{HeaderValue, StatusCode, header};
+use packhouse_core::Fault;
 use packhouse_core::cx::{ReadCx, WriteCx};
 use packhouse_core::fault::Thing;
 use packhouse_core::policy::Need;
 use packhouse_core::registry::{Credentials, Scheme};
-use packhouse_core::Fault;
 use packhouse_wire::{Body, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -81,14 +81,38 @@ mod tests {
         for (field, expected) in [
             (json!("acme/widget"), Some("acme/widget")),
             (json!("Acme/Widget"), Some("Acme/Widget")),
-            (json!("https://pkg.example/acme/widget"), Some("acme/widget")),
-            (json!({"type": "git", "url": "git+https://pkg.example:8080/acme/widget.git#main"}), Some("acme/widget")),
-            (json!({"url": "git://PKG.example/acme/widget.git"}), Some("acme/widget")),
-            (json!({"url": "https://pkg.example/acme/widget/"}), Some("acme/widget")),
-            (json!("git+ssh://git@pkg.example/acme/widget.git"), Some("acme/widget")),
-            (json!("ssh://git@pkg.example:2222/acme/widget.git"), Some("acme/widget")),
-            (json!("git@pkg.example:acme/widget.git"), Some("acme/widget")),
-            (json!("https://user:secret@pkg.example/acme/widget"), Some("acme/widget")),
+            (
+                json!("https://pkg.example/acme/widget"),
+                Some("acme/widget"),
+            ),
+            (
+                json!({"type": "git", "url": "git+https://pkg.example:8080/acme/widget.git#main"}),
+                Some("acme/widget"),
+            ),
+            (
+                json!({"url": "git://PKG.example/acme/widget.git"}),
+                Some("acme/widget"),
+            ),
+            (
+                json!({"url": "https://pkg.example/acme/widget/"}),
+                Some("acme/widget"),
+            ),
+            (
+                json!("git+ssh://git@pkg.example/acme/widget.git"),
+                Some("acme/widget"),
+            ),
+            (
+                json!("ssh://git@pkg.example:2222/acme/widget.git"),
+                Some("acme/widget"),
+            ),
+            (
+                json!("git@pkg.example:acme/widget.git"),
+                Some("acme/widget"),
+            ),
+            (
+                json!("https://user:secret@pkg.example/acme/widget"),
+                Some("acme/widget"),
+            ),
             (json!("https://pkg.example.evil.example/acme/widget"), None),
             (json!("https://evil.example/pkg.example/acme/widget"), None),
             (json!("https://pkg.example@evil.example/acme/widget"), None),
@@ -104,7 +128,8 @@ mod tests {
             (json!(7), None),
             (json!({}), None),
         ] {
-            let found = repository(&field, "pkg.example:8080", &owner).map(|found| found.to_string());
+            let found =
+                repository(&field, "pkg.example:8080", &owner).map(|found| found.to_string());
             assert_eq!(found.as_deref(), expected, "{field}");
         }
     }

@@ -19,9 +19,9 @@ pub(crate) struct Submission<'a> {
     pub(crate) id: Option<String>,
     pub(crate) name: Option<String>,
     #[serde(rename = "dist-tags")]
-    pub(crate) tags: Option<Entries<String>>,
+    tags: Option<Entries<String>>,
     #[serde(borrow)]
-    pub(crate) versions: Option<Entries<&'a RawValue>>,
+    versions: Option<Entries<&'a RawValue>>,
     #[serde(borrow)]
     pub(crate) readme: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -50,8 +50,8 @@ impl<'a> Submission<'a> {
     /// # Errors
     /// [`Fault::Invalid`] for what is not JSON, or not of this form.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, Fault> {
-        let submission: Self = serde_json::from_slice(text)
-            .map_err(|error| malformed("the document", &error))?;
+        let submission: Self =
+            serde_json::from_slice(text).map_err(|error| malformed("the document", &error))?;
         submission.check_attachments()?;
         Ok(submission)
     }
@@ -79,6 +79,23 @@ impl<'a> Submission<'a> {
         Ok(())
     }
 
+    /// Whether the document has versions at all; npm's owner and star documents have none.
+    pub(crate) fn has_versions(&self) -> bool {
+        self.versions.is_some()
+    }
+
+    /// The versions by their keys, in order.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        let all = self.versions.iter().flat_map(Entries::iter);
+        all.map(|(key, value)| (key, *value))
+    }
+
+    /// The tags and what they point at, in order.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.tags.iter().flat_map(Entries::iter);
+        all.map(|(tag, to)| (tag, to.as_str()))
+    }
+
     /// The length that the document claims for an attachment, in bytes.
     pub(crate) fn length_of(&self, attachment: &str) -> Option<u64> {
         let mut all = self.attachments.iter().flat_map(Entries::iter);
@@ -92,7 +109,10 @@ impl<'a> Submission<'a> {
 
     /// The names that the document gives its package; each must be the one in the URL.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        [&self.id, &self.name].into_iter().flatten().map(String::as_str)
+        [&self.id, &self.name]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
 }
 
@@ -109,10 +129,6 @@ pub(crate) struct Entries<V>(Vec<(String, V)>);
 impl<V> Entries<V> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 
@@ -210,7 +226,10 @@ mod tests {
     #[test]
     fn a_document_of_another_form_is_refused() {
         for (text, expected) in [
-            ("", "invalid body: malformed JSON in the document: EOF while parsing a value"),
+            (
+                "",
+                "invalid body: malformed JSON in the document: EOF while parsing a value",
+            ),
             (
                 "[]",
                 "invalid body: malformed JSON in the document: invalid length 0, expected struct Submission with 9 elements",
@@ -253,7 +272,9 @@ mod tests {
         assert_eq!(submission.length_of("w-1.0.0.tgz"), Some(3));
         assert_eq!(submission.length_of("other"), None);
         assert!(
-            Submission::parse(br#"{"access":"public"}"#).unwrap().asks_public()
+            Submission::parse(br#"{"access":"public"}"#)
+                .unwrap()
+                .asks_public()
         );
     }
 
@@ -267,7 +288,9 @@ mod tests {
         assert_eq!(reason(r#"{"deprecated":""}"#).unwrap(), None);
         assert_eq!(reason(r#"{"deprecated":false}"#).unwrap(), None);
         assert_eq!(
-            reason(r#"{"deprecated":"use\u0007 x\n"}"#).unwrap().as_deref(),
+            reason(r#"{"deprecated":"use\u0007 x\n"}"#)
+                .unwrap()
+                .as_deref(),
             Some("use x")
         );
         let long = format!(r#"{{"deprecated":"{}"}}"#, "é".repeat(1024));

@@ -100,7 +100,10 @@ fn beginning<R: Read>(member: &mut Member<'_, R>) -> Result<String, Fault> {
 
 /// Shortens a text to so many bytes, at the end of a character.
 pub(crate) fn cut(text: &mut String, max_bytes: usize) {
-    text.truncate(text.floor_char_boundary(max_bytes));
+    let end = (0..=max_bytes.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or_default());
 }
 
 /// How much a file at the root is a README; Markdown most of all.
@@ -166,9 +169,15 @@ mod tests {
         ];
         let contents = inspected(&archives::npm_tarball("w", "1.0.0", &extra, files)).unwrap();
         assert_eq!(contents.file_count, 8);
-        let text = format!("{:#}\n", json!({"name":"w","version":"1.0.0","scripts":{"postinstall":"x"}}));
+        let text = format!(
+            "{:#}\n",
+            json!({"name":"w","version":"1.0.0","scripts":{"postinstall":"x"}})
+        );
         let sizes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
-        assert_eq!(contents.unpacked_size, u64::try_from(text.len() + sizes).unwrap());
+        assert_eq!(
+            contents.unpacked_size,
+            u64::try_from(text.len() + sizes).unwrap()
+        );
         assert!(contents.has_shrinkwrap && contents.has_gyp);
         assert!(contents.manifest.has_script("postinstall"));
         assert_eq!(
@@ -182,8 +191,15 @@ mod tests {
 
     #[test]
     fn the_outer_folder_may_have_any_name() {
-        let contents = inspected(&Archive::builder().file("node/package.json", MANIFEST).build());
-        assert_eq!(contents.unwrap().manifest.text("name").as_deref(), Some("w"));
+        let contents = inspected(
+            &Archive::builder()
+                .file("node/package.json", MANIFEST)
+                .build(),
+        );
+        assert_eq!(
+            contents.unwrap().manifest.text("name").as_deref(),
+            Some("w")
+        );
     }
 
     #[test]
@@ -207,15 +223,30 @@ mod tests {
         let none = Archive::builder().file("p/index.js", "").build();
         let list = Archive::builder().file("p/package.json", "[]").build();
         for (archive, expected) in [
-            (twice, "invalid tarball: invalid tarball: there is more than one package.json"),
-            (root, "invalid tarball: invalid tarball: `package.json` lies in no folder"),
-            (none, "invalid tarball: invalid tarball: there is no package.json"),
+            (
+                twice,
+                "invalid tarball: invalid tarball: there is more than one package.json",
+            ),
+            (
+                root,
+                "invalid tarball: invalid tarball: `package.json` lies in no folder",
+            ),
+            (
+                none,
+                "invalid tarball: invalid tarball: there is no package.json",
+            ),
             (
                 list,
                 "invalid tarball: package.json in the tarball: invalid type: sequence, expected an object at line 1 column 0",
             ),
-            (b"no".to_vec(), "invalid archive: this is not a gzip archive"),
-            (archives::truncated(60), "invalid archive: the archive is truncated"),
+            (
+                b"no".to_vec(),
+                "invalid archive: this is not a gzip archive",
+            ),
+            (
+                archives::truncated(60),
+                "invalid archive: the archive is truncated",
+            ),
             (
                 archives::symlink(),
                 "invalid archive: `package/link` is a symbolic link, which a package must not hold",
@@ -236,7 +267,9 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(
-            inspect(&*archives::many_members(11), &limits).unwrap_err().to_string(),
+            inspect(&*archives::many_members(11), &limits)
+                .unwrap_err()
+                .to_string(),
             "invalid archive: the archive has more than 10 members"
         );
         let limits = Limits {

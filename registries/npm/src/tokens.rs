@@ -1,5 +1,7 @@
 //! `npm token` (`spec/npm.md` 13.4).
 
+use std::time::Duration;
+
 use http::StatusCode;
 use packhouse_core::Fault;
 use packhouse_core::cx::{ReadCx, WriteCx};
@@ -20,6 +22,11 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 /// Tokens on a page that does not say how many.
 const PAGE_TOKENS: u32 = 10;
 const MAX_PAGE_TOKENS: u32 = 250;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A token that ends later might as well not end: a hundred years.
+const MAX_DAYS: u64 = 36_500;
 
 /// What `npm token create` sends. What it may leave out is optional, what we do not know is
 /// passed over, and a restriction that we cannot keep is refused ([`Asked::check`]).
@@ -88,7 +95,10 @@ pub(crate) async fn create(cx: &WriteCx, body: Body) -> Result<Reply, Fault> {
     let new = NewToken {
         note: asked.name.or(asked.description),
         scopes: scopes(reach, own_scopes(cx)),
-        expires_at: asked.expires.as_ref().map(instant).transpose()?,
+        expires_at: match &asked.expires {
+            Some(value) => Some(instant(value, cx.now())?),
+            None => None,
+        },
     };
     let (token, secret) = cx.create_token(new).await?;
     let mut answer = object(&token);
@@ -109,7 +119,8 @@ impl Asked {
     /// # Errors
     /// [`Fault::Invalid`] for a narrower one than we can make: it must not come out wider.
     fn check(&self) -> Result<Reach, Fault> {
-        let is_given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        let is_given =
+            |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
         for (field, list) in [
             ("cidr_whitelist", &self.cidr_whitelist),
             ("packages", &self.packages),
@@ -141,12 +152,22 @@ impl Asked {
     }
 }
 
-/// An RFC 3339 instant.
-fn instant(value: &Value) -> Result<Timestamp, Fault> {
-    value
-        .as_str()
-        .and_then(Timestamp::from_rfc3339)
-        .ok_or_else(|| Fault::invalid("expires", "expires must be an RFC 3339 date and time"))
+/// When a token ends: after so many days, as npm 11 says it, or at an RFC 3339 instant.
+fn instant(value: &Value, now: Timestamp) -> Result<Timestamp, Fault> {
+    let at = match value {
+        Value::Number(days) => days
+            .as_u64()
+            .filter(|days| (1..=MAX_DAYS).contains(days))
+            .map(|days| now.after(DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX)))),
+        Value::String(text) => Timestamp::from_rfc3339(text).filter(|at| *at > now),
+        _ => None,
+    };
+    at.ok_or_else(|| {
+        Fault::invalid(
+            "expires",
+            "expires must be a number of days or an RFC 3339 date and time to come",
+        )
+    })
 }
 
 /// A token in the password's place must be one of the caller's own.
@@ -167,7 +188,11 @@ async fn check_password(cx: &WriteCx, password: &str) -> Result<(), Fault> {
 }
 
 fn own_scopes(cx: &WriteCx) -> Scopes {
-    match cx.caller().credential().map(|credential| &credential.identity) {
+    match cx
+        .caller()
+        .credential()
+        .map(|credential| &credential.identity)
+    {
         Some(Identity::User { scopes, .. }) => *scopes,
         _ => Scopes::NONE,
     }
@@ -181,7 +206,10 @@ fn scopes(reach: Reach, own: Scopes) -> Scopes {
     }
     if reach == Reach::Write {
         scopes.push(Scope::WritePackages);
-        scopes.extend(own.has(Scope::DeletePackages).then_some(Scope::DeletePackages));
+        scopes.extend(
+            own.has(Scope::DeletePackages)
+                .then_some(Scope::DeletePackages),
+        );
     }
     scopes.into_iter().collect()
 }
@@ -215,11 +243,23 @@ mod tests {
     #[test]
     fn a_token_is_never_wider_than_what_was_asked() {
         for (text, reach) in [
-            (r#"{"password":"x","readonly":false,"cidr_whitelist":[]}"#, Reach::Write),
+            (
+                r#"{"password":"x","readonly":false,"cidr_whitelist":[]}"#,
+                Reach::Write,
+            ),
             (r#"{"readonly":true}"#, Reach::Read),
-            (r#"{"packages_and_scopes_permission":"read-only","unknown":{}}"#, Reach::Read),
-            (r#"{"packages_and_scopes_permission":"no-access","readonly":false}"#, Reach::Nothing),
-            (r#"{"packages_all":true,"bypass_2fa":true,"name":"ci"}"#, Reach::Write),
+            (
+                r#"{"packages_and_scopes_permission":"read-only","unknown":{}}"#,
+                Reach::Read,
+            ),
+            (
+                r#"{"packages_and_scopes_permission":"no-access","readonly":false}"#,
+                Reach::Nothing,
+            ),
+            (
+                r#"{"packages_all":true,"bypass_2fa":true,"name":"ci"}"#,
+                Reach::Write,
+            ),
             (
                 r#"{"readonly":true,"packages_and_scopes_permission":"read-write"}"#,
                 Reach::Read,
@@ -281,9 +321,28 @@ mod tests {
                 "expires": null, "readonly": true, "cidr_whitelist": null,
             })
         );
-        assert!(instant(&json!("2026-02-01T08:00:00Z")).is_ok());
-        for value in [json!(30), json!("soon"), json!([])] {
-            assert!(instant(&value).is_err(), "{value}");
+    }
+
+    #[test]
+    fn a_token_ends_after_days_or_at_an_instant_to_come() {
+        let now = Timestamp::from_rfc3339("2026-02-01T08:00:00Z").unwrap();
+        let ends = |value: Value| {
+            let at = instant(&value, now).ok()?;
+            Some(at.to_rfc3339_seconds())
+        };
+        assert_eq!(ends(json!(30)).as_deref(), Some("2026-03-03T08:00:00Z"));
+        let later = "2026-02-01T09:00:00Z";
+        assert_eq!(ends(json!(later)).as_deref(), Some(later));
+        for value in [
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(40_000),
+            json!("soon"),
+            json!("2026-02-01T08:00:00Z"),
+            json!([]),
+        ] {
+            assert_eq!(ends(value.clone()), None, "{value}");
         }
     }
 }

@@ -10,7 +10,7 @@ use packhouse_core::fault::Thing;
 use packhouse_core::model::{PackageRef, PackageView, Standing};
 use packhouse_core::policy::Need;
 use packhouse_core::revise::{Deletion, Revision};
-use packhouse_names::{NormalizedVersion, TagName};
+use packhouse_names::{NormalizedVersion, PackageId, TagName};
 use packhouse_wire::{Body, Head, Reply};
 use serde::Deserialize;
 
@@ -23,33 +23,21 @@ use crate::version::{NpmVersion, highest};
 
 /// `PUT /{package}` without a tarball: takes over what changed of the versions it names, and
 /// never removes one, because a stale document would delete what somebody just published.
-pub(crate) async fn merge(cx: &WriteCx, submission: &Submission<'_>) -> Result<Reply, Fault> {
+pub(crate) async fn merge(cx: &WriteCx, text: Vec<u8>) -> Result<Reply, Fault> {
     let asked = package_ref(cx)?;
-    check_names(submission, asked.name.as_str())?;
-    if submission.versions.is_none() {
-        return without_versions(submission);
-    }
     let package = match cx.package().await {
+        Ok(package) => Some(package),
         Err(Fault::NotFound {
             what: Thing::Package,
             ..
-        }) => return Err(without_tarball()),
-        package => package?,
+        }) => None,
+        Err(fault) => return Err(fault),
     };
-    let standings = Diff::of(submission, &package)?.standings;
-    if standings.is_empty() {
-        if has_entries(submission) {
-            return Ok(Refusal::Stars.reply());
-        }
-        return Ok(answer(asked, &package, package.revision));
-    }
-    let revised = cx
-        .revise(Revision {
-            standings,
-            ..Revision::default()
-        })
+    let name = asked.name.clone();
+    let plan = cx
+        .compute(move || Plan::merge(&text, name.as_str(), package.as_ref()))
         .await?;
-    Ok(answer(asked, &package, revised.revision))
+    plan.carry_out(cx, asked).await
 }
 
 /// `PUT /{package}/-rev/{rev}`: a whole document on the revision that it was read at. Versions
@@ -71,41 +59,21 @@ pub(crate) async fn replace(
         ));
     }
     let text = reader.finish()?;
-    let submission = Submission::parse(&text)?;
     let asked = package_ref(cx)?;
-    check_names(&submission, asked.name.as_str())?;
-    if submission.versions.is_none() {
-        return without_versions(&submission);
-    }
     let package = cx.package().await?;
-    let expect = revision_in(rev, package.id).ok_or(Fault::Stale)?;
-    let diff = Diff::of(&submission, &package)?;
-    let need = if diff.missing.is_empty() {
-        Need::Publish(asked.clone())
-    } else {
-        Need::Curate(asked.clone())
-    };
-    let raised = cx.raise(need).await?;
-    if diff.missing.is_empty() && diff.standings.is_empty() {
-        if has_entries(&submission) {
-            return Ok(Refusal::Stars.reply());
-        }
-        if expect != package.revision {
-            return Err(Fault::Stale);
-        }
-        return Ok(answer(asked, &package, package.revision));
-    }
-    let revision = diff.into_revision(&submission, &package, expect)?;
-    let revised = raised.revise(revision).await?;
-    Ok(answer(asked, &package, revised.revision))
+    let (name, rev) = (asked.name.clone(), rev.to_owned());
+    let plan = cx
+        .compute(move || Plan::replace(&text, name.as_str(), &package, &rev))
+        .await?;
+    let raised = cx.raise(plan.need(asked)).await?;
+    plan.carry_out(&raised, asked).await
 }
 
 /// `DELETE /{package}/-rev/{rev}`
 pub(crate) async fn remove_package(cx: &WriteCx, rev: &str) -> Result<Reply, Fault> {
     let package = cx.package().await?;
-    let expect = revision_in(rev, package.id).ok_or(Fault::Stale)?;
     cx.revise(Revision {
-        expect: Some(expect),
+        expect: Some(current(rev, &package)?),
         delete: Deletion::Package,
         ..Revision::default()
     })
@@ -128,9 +96,99 @@ fn package_ref(cx: &WriteCx) -> Result<&PackageRef, Fault> {
         .ok_or_else(|| Fault::internal("a document without a package"))
 }
 
-fn answer(asked: &PackageRef, package: &PackageView, revision: i64) -> Reply {
-    let name = asked.name.as_str();
-    done(StatusCode::OK, "updated package", name, package.id, revision)
+/// What a document asks for.
+#[derive(Debug)]
+enum Plan {
+    Refused(Refusal),
+    /// It says what is there already.
+    Nothing {
+        package: PackageId,
+        revision: i64,
+    },
+    Change(Revision),
+}
+
+impl Plan {
+    fn merge(text: &[u8], name: &str, package: Option<&PackageView>) -> Result<Self, Fault> {
+        let submission = Submission::parse(text)?;
+        check_names(&submission, name)?;
+        if !submission.has_versions() {
+            return without_versions(&submission).map(Self::Refused);
+        }
+        let package = package.ok_or_else(without_tarball)?;
+        let standings = Diff::of(&submission, package)?.standings;
+        Ok(if standings.is_empty() {
+            Self::nothing(&submission, package)
+        } else {
+            Self::Change(Revision {
+                standings,
+                ..Revision::default()
+            })
+        })
+    }
+
+    fn replace(text: &[u8], name: &str, package: &PackageView, rev: &str) -> Result<Self, Fault> {
+        let submission = Submission::parse(text)?;
+        check_names(&submission, name)?;
+        if !submission.has_versions() {
+            return without_versions(&submission).map(Self::Refused);
+        }
+        let expect = current(rev, package)?;
+        let diff = Diff::of(&submission, package)?;
+        if diff == Diff::default() {
+            return Ok(Self::nothing(&submission, package));
+        }
+        diff.into_revision(&submission, package, expect)
+            .map(Self::Change)
+    }
+
+    fn nothing(submission: &Submission<'_>, package: &PackageView) -> Self {
+        if has_entries(submission) {
+            return Self::Refused(Refusal::Stars);
+        }
+        Self::Nothing {
+            package: package.id,
+            revision: package.revision,
+        }
+    }
+
+    /// What it takes to do it, or to be told no.
+    fn need(&self, package: &PackageRef) -> Need {
+        match self {
+            Self::Change(revision) if revision.delete != Deletion::Nothing => {
+                Need::Curate(package.clone())
+            }
+            Self::Refused(_) | Self::Nothing { .. } | Self::Change(_) => {
+                Need::Publish(package.clone())
+            }
+        }
+    }
+
+    async fn carry_out(self, cx: &WriteCx, asked: &PackageRef) -> Result<Reply, Fault> {
+        let (package, revision) = match self {
+            Self::Refused(refusal) => return Ok(refusal.reply()),
+            Self::Nothing { package, revision } => (package, revision),
+            Self::Change(revision) => {
+                let revised = cx.revise(revision).await?;
+                (revised.package, revised.revision)
+            }
+        };
+        let name = asked.name.as_str();
+        Ok(done(
+            StatusCode::OK,
+            "updated package",
+            name,
+            package,
+            revision,
+        ))
+    }
+}
+
+/// The revision that a client hands back, while it is the current one.
+fn current(rev: &str, package: &PackageView) -> Result<i64, Fault> {
+    revision_in(rev, package.id)
+        .filter(|revision| *revision == package.revision)
+        .ok_or(Fault::Stale)
 }
 
 fn without_tarball() -> Fault {
@@ -138,11 +196,11 @@ fn without_tarball() -> Fault {
 }
 
 /// npm's owner and star documents, which we answer for in words.
-fn without_versions(submission: &Submission<'_>) -> Result<Reply, Fault> {
+fn without_versions(submission: &Submission<'_>) -> Result<Refusal, Fault> {
     if submission.maintainers.is_some() {
-        Ok(Refusal::Owners.reply())
+        Ok(Refusal::Owners)
     } else if submission.users.is_some() {
-        Ok(Refusal::Stars.reply())
+        Ok(Refusal::Stars)
     } else {
         Err(Fault::invalid("versions", "the document holds no version"))
     }
@@ -177,7 +235,7 @@ impl Diff {
             .map(|version| (version.name.as_str(), version))
             .collect();
         let mut diff = Self::default();
-        for (key, value) in submission.versions.iter().flat_map(|all| all.iter()) {
+        for (key, value) in submission.versions() {
             let version = left.remove(key).ok_or_else(without_tarball)?;
             let said = KnownVersion::parse(value)?;
             check_claims(&said.claims(), key, &Stored::read(version)?)?;
@@ -220,11 +278,9 @@ impl Diff {
                     .map(|version| version.name.as_str())
             };
             let chosen = submission
-                .tags
-                .iter()
-                .flat_map(|tags| tags.iter())
+                .tags()
                 .find(|(tag, _)| *tag == "latest")
-                .map(|(_, to)| to.as_str())
+                .map(|(_, to)| to)
                 .filter(|to| staying().any(|version| version == *to));
             if let Some(next) = chosen.or_else(|| highest(staying())) {
                 let key = NpmVersion::parse(next)?.to_key()?;

@@ -86,6 +86,12 @@ impl NpmVersion {
     }
 }
 
+impl std::fmt::Display for NpmVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// The highest release, or the highest prerelease where there is no release.
 pub(crate) fn highest<'a>(versions: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     versions
@@ -147,9 +153,9 @@ fn is_range(text: &str) -> bool {
     // loosely, a prerelease needs no hyphen
     let prerelease = end.strip_prefix('-').unwrap_or(end);
     end.is_empty()
-        || prerelease.split('.').all(|id| {
-            !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        })
+        || prerelease
+            .split('.')
+            .all(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 fn is_number_or_wildcard(text: &str) -> bool {
@@ -234,13 +240,32 @@ mod tests {
 
     #[test]
     fn a_tag_is_never_a_version_or_a_range() {
-        for text in ["next", "beta-1", "latest", "aux", "con", "1.2-beta", "v", "xx", "a.b", "rc.1"]
-        {
+        for text in [
+            "next", "beta-1", "latest", "aux", "con", "1.2-beta", "v", "xx", "a.b", "rc.1",
+        ] {
             assert!(tag(text).is_ok(), "{text}");
         }
         for text in [
-            "", "1", "v1", "1.x", "1.X", "*", "x", "v2", "~1", "1.2.3", "1.2.3-beta", "1.2.3beta",
-            "v1.2.3", "1.*", "latest||x", ">1", "^1", "a b", "a/b", "é",
+            "",
+            "1",
+            "v1",
+            "1.x",
+            "1.X",
+            "*",
+            "x",
+            "v2",
+            "~1",
+            "1.2.3",
+            "1.2.3-beta",
+            "1.2.3beta",
+            "v1.2.3",
+            "1.*",
+            "latest||x",
+            ">1",
+            "^1",
+            "a b",
+            "a/b",
+            "é",
         ] {
             assert!(tag(text).is_err(), "{text}");
         }
