@@ -101,6 +101,7 @@ impl HugePackage {
             encoder.write_all(part).unwrap();
         }
         encoder.finish().unwrap().flush().unwrap();
+        drop(encoder);
         connection.write_raw(after.as_bytes()).unwrap();
         let answer = connection.read_response("PUT").unwrap();
         assert_eq!(answer.status, 201, "{answer}");

@@ -22,7 +22,7 @@ fn a_private_package_is_shown_to_its_team_and_to_nobody_else() {
     let nobody = stage.project(&consumer(), None);
     let unauthorized = [
         "code E401",
-        "Unable to authenticate, need: Bearer realm=\"packhouse\"",
+        "Unable to authenticate, your authentication token seems to be invalid.",
     ];
     assert_eq!(stage.refusal(&nobody.run(&view)), unauthorized);
     assert_eq!(stage.refusal(&nobody.run(&install)), unauthorized);
@@ -58,12 +58,12 @@ fn a_public_package_is_readable_without_a_token() {
 
     // It is readable, and no more than that.
     stage.configure(&project, None);
-    let refused = project.run(&["dist-tag", "add", "@acme/left-pad@1.0.0", "x"]);
+    let refused = project.run(&["dist-tag", "add", "@acme/left-pad@1.0.0", "stable"]);
     assert_eq!(
         stage.refusal(&refused),
         [
             "code E401",
-            "Unable to authenticate, need: Bearer realm=\"packhouse\"",
+            "Unable to authenticate, your authentication token seems to be invalid.",
         ]
     );
 }

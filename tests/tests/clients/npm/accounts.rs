@@ -44,7 +44,7 @@ fn a_user_logs_in_with_a_token_for_a_password_and_out_again() {
 
     // The login is all that the settings say about the server.
     run(&project, &["publish"]);
-    let user = run(&project, &["whoami", "--scope=@acme"]);
+    let user = run(&project, &["whoami", &registry]);
     assert_eq!(user, "ann");
 
     run(&project, &["logout", "--scope=@acme"]);

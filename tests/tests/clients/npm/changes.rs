@@ -45,7 +45,8 @@ fn tags_are_listed_moved_and_removed() {
         stage.refusal(&missing),
         [
             "code E404",
-            "404 Not Found - PUT REGISTRY/-/package/@acme%2fleft-pad/dist-tags/old - Not found",
+            "404 Not Found - PUT REGISTRY/-/package/@acme%2fleft-pad/dist-tags/old - \
+             version not found: 9.9.9",
         ]
     );
 }
