@@ -1,0 +1,161 @@
+//! The estate: an organization, its people, teams, repositories and packages, as the table of
+//! the oracle names them.
+
+use packhouse_testkit::archives::npm_tarball;
+use packhouse_testkit::http::Request;
+use packhouse_testkit::server::TestServer;
+use packhouse_tests::npm_body::publish_document;
+use serde_json::json;
+
+use crate::oracle::{Column, GROUPS, NAMESPACES, VISIBILITIES};
+
+pub(crate) const VERSION: &str = "1.0.0";
+
+/// Every package has an older version too, so that one can be taken away.
+const OLDER: &str = "0.9.0";
+
+/// The mount of the registry on the main listener.
+pub(crate) const MOUNT: &str = "/_registry/npm";
+
+const USERS: [&str; 19] = [
+    "stranger",
+    "owner-of-org",
+    "una",
+    "member",
+    "maker",
+    "user-read",
+    "user-write",
+    "user-admin",
+    "team-read",
+    "team-write",
+    "team-admin",
+    "subteam-read",
+    "subteam-write",
+    "subteam-admin",
+    "repo-read",
+    "repo-triage",
+    "repo-write",
+    "repo-maintain",
+    "repo-admin",
+];
+
+/// Who is a member of `acme` without being its owner.
+const MEMBERS: [&str; 11] = [
+    "member",
+    "maker",
+    "user-read",
+    "user-write",
+    "user-admin",
+    "team-read",
+    "team-write",
+    "team-admin",
+    "subteam-read",
+    "subteam-write",
+    "subteam-admin",
+];
+
+const ROLES: [&str; 3] = ["read", "write", "admin"];
+
+/// The name of a column's package.
+pub(crate) fn name(column: Column) -> String {
+    match column {
+        Column::There(group, place) => {
+            let scope = if GROUPS[group] == "own" { "una" } else { "acme" };
+            format!("@{scope}/{}-{}", GROUPS[group], VISIBILITIES[place])
+        }
+        Column::Absent(namespace) => format!("@{}/absent", NAMESPACES[namespace]),
+    }
+}
+
+/// Every column: 15 packages that exist, 3 that do not.
+pub(crate) fn columns() -> Vec<Column> {
+    let there = (0..GROUPS.len())
+        .flat_map(|group| (0..VISIBILITIES.len()).map(move |place| Column::There(group, place)));
+    there
+        .chain((0..NAMESPACES.len()).map(Column::Absent))
+        .collect()
+}
+
+/// The bytes of a package's tarball of [`VERSION`].
+pub(crate) fn tarball(name: &str) -> Vec<u8> {
+    tarball_of(name, VERSION)
+}
+
+fn tarball_of(name: &str, version: &str) -> Vec<u8> {
+    npm_tarball(name, version, &json!({}), &[("index.js", name.as_bytes())])
+}
+
+/// Sets everything up, with an operator's commands and the publishes of real people.
+pub(crate) fn set_up(server: &TestServer) {
+    server.admin(&["create-user", "site-admin", "--site-admin"]);
+    for user in USERS {
+        server.admin(&["create-user", user]);
+    }
+    server.admin(&["create-org", "acme", "--owner", "owner-of-org"]);
+    for member in MEMBERS {
+        server.admin(&["add-member", "acme", member]);
+    }
+    for role in ROLES {
+        let (team, subteam) = (format!("{role}ers"), format!("sub-{role}ers"));
+        server.admin(&["create-team", "acme", &team]);
+        server.admin(&["create-team", "acme", &subteam, "--parent", &team]);
+        let in_team = format!("team-{role}");
+        server.admin(&["add-team-member", &format!("acme/{team}"), &in_team]);
+        let in_subteam = format!("subteam-{role}");
+        server.admin(&["add-team-member", &format!("acme/{subteam}"), &in_subteam]);
+    }
+    for repository in ["acme/site", "acme/other", "una/tools"] {
+        server.admin(&["create-repo", repository]);
+    }
+    for role in ["read", "triage", "write", "maintain", "admin"] {
+        let user = format!("repo-{role}");
+        server.admin(&["add-collaborator", "acme/site", &user, "--role", role]);
+    }
+    for column in columns() {
+        if let Column::There(group, place) = column {
+            set_up_package(server, GROUPS[group], VISIBILITIES[place], &name(column));
+        }
+    }
+}
+
+fn set_up_package(server: &TestServer, group: &str, visibility: &str, name: &str) {
+    let publisher = match group {
+        "own" => "una",
+        "made" => "maker",
+        _ => "owner-of-org",
+    };
+    let token = server.token(publisher, "write:packages");
+    let target = format!("{MOUNT}/{}", name.replace('/', "%2f"));
+    for version in [OLDER, VERSION] {
+        let document = publish_document(name, version, &tarball_of(name, version));
+        let _created = server
+            .send(&Request::put(&target).bearer(&token).json(&document))
+            .expect_status(201);
+    }
+    let owner = if group == "own" { "una" } else { "acme" };
+    let address = format!("{owner}/npm/{name}");
+    if visibility != "private" {
+        server.admin(&["set-visibility", &address, visibility]);
+    }
+    match group {
+        "site" => {
+            server.admin(&["link", &address, "acme/site", "--inherit", "on"]);
+        }
+        "loose" => {
+            server.admin(&["link", &address, "acme/site", "--inherit", "off"]);
+        }
+        "plain" | "own" => {
+            for role in ROLES {
+                let user = format!("user-{role}");
+                server.admin(&["grant", &address, &user, "--role", role]);
+            }
+        }
+        _ => {}
+    }
+    if group == "plain" {
+        for role in ROLES {
+            let team = format!("acme/{role}ers");
+            server.admin(&["grant", &address, &team, "--role", role]);
+        }
+    }
+}

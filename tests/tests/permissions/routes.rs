@@ -1,0 +1,328 @@
+//! The routes that the registry registers, with what each is for: what it needs, how to ask it
+//! without changing anything, and what whoever is let in gets.
+//!
+//! A route joins the test by being registered. It needs a row in [`purposes`], and a value in
+//! [`Subject::value`] for every placeholder.
+
+use packhouse_testkit::http::{Request, Response};
+use serde_json::{Value, json};
+
+use crate::callers::{self, Caller};
+use crate::estate::{self, VERSION};
+use crate::oracle::{Column, Need};
+use crate::spelling::Spelling;
+
+/// Whether an answer is as it must be, and what is not.
+pub(crate) type Checked = Result<(), String>;
+
+/// The package that a request is about.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) column: Column,
+    /// The package's own name.
+    pub(crate) name: String,
+    /// The name as it stands in answers that repeat the caller's spelling.
+    pub(crate) shown: String,
+    /// The name as it stands in the address.
+    written: String,
+}
+
+impl Subject {
+    pub(crate) fn new(column: Column, spelling: &Spelling) -> Self {
+        let name = estate::name(column);
+        Self {
+            column,
+            shown: spelling.shown(&name),
+            written: spelling.name(&name),
+            name,
+        }
+    }
+
+    /// What stands in the place of a placeholder.
+    fn value(&self, placeholder: &str) -> Option<String> {
+        let unscoped = self.name.rsplit('/').next()?;
+        let scope = self.name.split('/').next()?;
+        Some(match placeholder {
+            "package" => self.written.clone(),
+            "version" => VERSION.to_owned(),
+            "dist-tag" => "latest".to_owned(),
+            "file" => format!("{unscoped}-{VERSION}.tgz"),
+            "file-with-scope" => format!("{scope}/{unscoped}-{VERSION}.tgz"),
+            "file-with-encoded-scope" => format!("{scope}%2f{unscoped}-{VERSION}.tgz"),
+            // a revision that no package ever has, and a tag that none has
+            "rev" => "0-0".to_owned(),
+            "tag" => "never-set".to_owned(),
+            "user" => "org.couchdb.user:stranger".to_owned(),
+            "token" => "phk_of-nobody".to_owned(),
+            "key" => "999999999".to_owned(),
+            _ => return None,
+        })
+    }
+
+    /// Puts values in the places of all placeholders.
+    ///
+    /// # Panics
+    ///
+    /// For a placeholder that has no value yet.
+    pub(crate) fn fill(&self, pattern: &str) -> String {
+        let mut filled = String::new();
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (placeholder, after) = after.split_once('}').unwrap();
+            let value = self.value(placeholder).unwrap_or_else(|| {
+                panic!("{pattern}: give {{{placeholder}}} a value in Subject::value")
+            });
+            filled.push_str(before);
+            filled.push_str(&value);
+            rest = after;
+        }
+        filled + rest
+    }
+}
+
+/// What somebody who is let in gets: proof that the request was let past the policy.
+#[derive(Debug)]
+pub(crate) enum Gets {
+    /// A document with the right content.
+    Content(fn(&Subject, &Caller, &Response) -> Checked),
+    /// A refusal of what was sent, which only who was let in is told: status and `error`.
+    Told(u16, &'static str),
+}
+
+/// A route, or one of several ways to ask it.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) pattern: &'static str,
+    pub(crate) method: &'static str,
+    /// The pattern of the path; another spelling of the same shape for some.
+    path: &'static str,
+    /// What is decided, one after the other: the first that refuses is the answer. Of several
+    /// needs at once one suffices, and the first is what the refusal is about.
+    pub(crate) gates: Vec<&'static [Need]>,
+    body: Option<&'static str>,
+    /// Where the package is there, and where it is not and the caller may create it.
+    pub(crate) there: Gets,
+    pub(crate) absent: Gets,
+}
+
+impl Route {
+    pub(crate) fn is_about_a_package(&self) -> bool {
+        self.path.contains("{package}")
+    }
+
+    /// The request's target in a spelling.
+    pub(crate) fn target(&self, subject: &Subject, spelling: &Spelling) -> String {
+        spelling.path(&subject.fill(self.path))
+    }
+
+    pub(crate) fn request(&self, method: &str, target: &str, caller: &Caller) -> Request {
+        let request = caller.sign(Request::new(method, target));
+        match self.body {
+            Some(body) => request
+                .header("Content-Type", "application/json")
+                .body(body),
+            None => request,
+        }
+    }
+}
+
+/// Every way to ask every registered route.
+///
+/// # Panics
+///
+/// For a route that this test does not know.
+pub(crate) fn routes(registered: &[&'static str]) -> Vec<Route> {
+    registered
+        .iter()
+        .flat_map(|pattern| {
+            let purposes = purposes(pattern);
+            assert!(
+                !purposes.is_empty(),
+                "{pattern} is registered, but this test does not know what it needs: give it a \
+                 row in `purposes`, by the decision tables and not by its code"
+            );
+            purposes
+        })
+        .collect()
+}
+
+const GREET: &[Need] = &[Need::Greet];
+const SIGN_IN: &[Need] = &[Need::SignIn];
+const ONESELF: &[Need] = &[Need::Oneself];
+const TOKENS: &[Need] = &[Need::Tokens];
+const READ: &[Need] = &[Need::Read];
+const PUBLISH: &[Need] = &[Need::Publish];
+const DELETE: &[Need] = &[Need::Delete];
+
+const NOT_A_DOCUMENT: &str = "[]";
+
+/// What a route is for; nothing for one that is not known.
+#[rustfmt::skip]
+fn purposes(pattern: &'static str) -> Vec<Route> {
+    use Gets::{Content, Told};
+
+    let (method, path) = pattern.split_once(' ').unwrap();
+    let gated = |path, gates, body, there, absent| Route {
+        pattern, method, path, gates, body, there, absent,
+    };
+    let row = |path, need, body, there, absent| gated(path, vec![need], body, there, absent);
+    let read = |path, content| row(path, READ, None, Content(content), never());
+    match pattern {
+        "GET /{package}" => vec![
+            read(path, is_packument),
+            read("/{package}?write=true", is_packument),
+        ],
+        "GET /{package}/{version}" => vec![
+            read(path, is_manifest),
+            read("/{package}/{dist-tag}", is_manifest),
+        ],
+        "GET /{package}/-/{file}" => vec![
+            read(path, is_tarball),
+            read("/{package}/-/{file-with-scope}", is_tarball),
+            read("/{package}/-/{file-with-encoded-scope}", is_tarball),
+        ],
+        "GET /-/package/{package}/dist-tags" => vec![read(path, is_tag_list)],
+
+        "PUT /{package}" => {
+            let told = || Told(400, "malformed JSON in the document: invalid type: sequence, expected an object");
+            vec![row(path, PUBLISH, Some(NOT_A_DOCUMENT), told(), told())]
+        }
+        // what is asked is in the body: a document without some version deletes it
+        "PUT /{package}/-rev/{rev}" => {
+            let stale = || Told(409, "Document update conflict");
+            let deletes = r#"{"versions":{"1.0.0":{}}}"#;
+            let deprecates = r#"{"versions":{"1.0.0":{"deprecated":"no"},"0.9.0":{}}}"#;
+            let gates = |needed| vec![READ, &[Need::Delete, Need::Publish], needed];
+            vec![
+                gated(path, gates(DELETE), Some(deletes), stale(), never()),
+                gated(path, gates(PUBLISH), Some(deprecates), stale(), never()),
+            ]
+        }
+        "DELETE /{package}/-rev/{rev}" => {
+            vec![row(path, DELETE, None, Told(409, "Document update conflict"), never())]
+        }
+        // the second half of an unpublish, whose first half did everything
+        "DELETE /{package}/-/{file}/-rev/{rev}" => {
+            vec![row(path, DELETE, None, Content(is_done), never())]
+        }
+        "PUT /-/package/{package}/dist-tags/{tag}" => {
+            let told = || Told(400, "the body must be a version in quotes");
+            vec![row(path, PUBLISH, Some(NOT_A_DOCUMENT), told(), told())]
+        }
+        "DELETE /-/package/{package}/dist-tags/{tag}" => {
+            let told = || Told(404, "Not found");
+            vec![row(path, PUBLISH, None, told(), told())]
+        }
+        // nobody may, and everybody may know
+        "PUT /-/package/{package}/dist-tags" | "POST /-/package/{package}/dist-tags" => {
+            let told = || Told(405, "Tags are set and removed one at a time");
+            vec![row(path, GREET, Some("{}"), told(), told())]
+        }
+
+        "GET /-/ping" => vec![row(path, GREET, None, Content(is_ping), Content(is_ping))],
+        "GET /-/whoami" => vec![row(path, ONESELF, None, Content(is_whoami), Content(is_whoami))],
+        "GET /-/user/{user}" => vec![row(path, ONESELF, None, Content(is_profile), Content(is_profile))],
+        "PUT /-/user/{user}" | "PUT /-/user/{user}/-rev/{rev}" => {
+            let told = || Told(400, "");
+            vec![row(path, SIGN_IN, Some(NOT_A_DOCUMENT), told(), told())]
+        }
+        "DELETE /-/user/token/{token}" => {
+            let told = || Told(404, "Not found");
+            vec![row(path, TOKENS, None, told(), told())]
+        }
+        "GET /-/npm/v1/tokens" => vec![row(path, TOKENS, None, Content(is_token_list), Content(is_token_list))],
+        "POST /-/npm/v1/tokens" => {
+            let told = || Told(400, "");
+            vec![row(path, TOKENS, Some(NOT_A_DOCUMENT), told(), told())]
+        }
+        "DELETE /-/npm/v1/tokens/token/{key}" => {
+            let told = || Told(404, "Not found");
+            vec![row(path, TOKENS, None, told(), told())]
+        }
+        "POST /-/npm/v1/security/advisories/bulk"
+        | "POST /-/npm/v1/security/audits/quick"
+        | "POST /-/npm/v1/security/audits" => {
+            vec![row(path, GREET, Some("{}"), Content(is_object), Content(is_object))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What nobody gets of a package that is not there.
+fn never() -> Gets {
+    Gets::Content(|_, _, _| Err("nothing is there".to_owned()))
+}
+
+fn is_packument(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    let document = read(response)?;
+    same("name", &document["name"], &json!(subject.name))?;
+    let tags = json!({"latest": VERSION});
+    same("dist-tags", &document["dist-tags"], &tags)?;
+    let version = &document["versions"][VERSION];
+    same("the version's name", &version["name"], &json!(subject.name))
+}
+
+fn is_manifest(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    let document = read(response)?;
+    same("name", &document["name"], &json!(subject.name))?;
+    same("version", &document["version"], &json!(VERSION))
+}
+
+fn is_tarball(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("status", &response.status, &200)?;
+    let published = estate::tarball(&subject.name);
+    same("that it is what was published", &(response.body == published), &true)
+}
+
+fn is_tag_list(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("tags", &read(response)?, &json!({"latest": VERSION}))
+}
+
+fn is_done(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("status", &response.status, &201)?;
+    same("answer", &response.json(), &json!({"ok": "tarball removed"}))
+}
+
+fn is_object(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("that it is an object", &read(response)?.is_object(), &true)
+}
+
+fn is_ping(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("answer", &read(response)?, &json!({}))
+}
+
+fn is_whoami(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    same("answer", &read(response)?, &json!({"username": caller.login}))?;
+    same("caching", &response.header("cache-control"), &Some("no-store"))
+}
+
+/// What is known of a user is told to themselves.
+fn is_profile(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    if caller.login == "stranger" {
+        let expected = json!({"_id": "org.couchdb.user:stranger", "name": "stranger"});
+        same("answer", &read(response)?, &expected)
+    } else {
+        same("status", &response.status, &404)
+    }
+}
+
+/// Everybody has the tokens of this test alone; which they are is seen by their number.
+fn is_token_list(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    let list = read(response)?;
+    let total = list["total"].as_u64().unwrap_or_default();
+    same("that there are as many as were made", &total, &callers::tokens_of(&caller.login))
+}
+
+fn read(response: &Response) -> Result<Value, String> {
+    same("status", &response.status, &200)?;
+    serde_json::from_slice(&response.body).map_err(|error| error.to_string())
+}
+
+/// Says what differs.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, came: &T, expected: &T) -> Checked {
+    if came == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {expected:?}, not {came:?}"))
+    }
+}
