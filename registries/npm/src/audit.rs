@@ -31,9 +31,12 @@ pub(crate) async fn answer(
     let text = cx
         .inspect(&mut staged, move |sent, _| {
             if is_gzip {
-                reply_to(audit, Bounded::new(GzDecoder::new(sent)))
+                reply_to(
+                    audit,
+                    Bounded::new(GzDecoder::new(sent), MAX_INFLATED_BYTES),
+                )
             } else {
-                reply_to(audit, Bounded::new(sent))
+                reply_to(audit, Bounded::new(sent, MAX_INFLATED_BYTES))
             }
         })
         .await?;
@@ -71,7 +74,7 @@ fn read<T: for<'de> Deserialize<'de>>(question: &mut Bounded<impl Read>) -> Resu
     let read = serde_json::from_reader(buffered);
     if question.is_over {
         return Err(Fault::TooLarge {
-            limit: MAX_INFLATED_BYTES,
+            limit: question.limit,
         });
     }
     read.map_err(|error| match error.classify() {
@@ -83,15 +86,17 @@ fn read<T: for<'de> Deserialize<'de>>(question: &mut Bounded<impl Read>) -> Resu
 /// A reader that fails past its limit instead of ending early.
 struct Bounded<R> {
     inner: R,
+    limit: u64,
     left: u64,
     is_over: bool,
 }
 
 impl<R> Bounded<R> {
-    fn new(inner: R) -> Self {
+    fn new(inner: R, limit: u64) -> Self {
         Self {
             inner,
-            left: MAX_INFLATED_BYTES,
+            limit,
+            left: limit,
             is_over: false,
         }
     }
@@ -221,7 +226,7 @@ mod tests {
     use packhouse_testkit::archives::gzip;
 
     fn answered(audit: Audit, body: &[u8]) -> Result<String, String> {
-        reply_to(audit, Bounded::new(body)).map_err(|fault| fault.to_string())
+        reply_to(audit, Bounded::new(body, 1 << 20)).map_err(|fault| fault.to_string())
     }
 
     #[test]
@@ -229,7 +234,7 @@ mod tests {
         let body = br#"{"lodash":["4.17.20"],"@acme/widget":["1.0.0","1.1.0"]}"#;
         assert_eq!(answered(Audit::Bulk, body), Ok("{}".to_owned()));
         let packed = gzip(body);
-        let inflated = Bounded::new(GzDecoder::new(&*packed));
+        let inflated = Bounded::new(GzDecoder::new(&*packed), 1 << 20);
         assert_eq!(reply_to(Audit::Bulk, inflated).unwrap(), "{}");
     }
 
@@ -268,7 +273,7 @@ mod tests {
                 "{body}"
             );
         }
-        let not_gzip = Bounded::new(GzDecoder::new(&b"plain"[..]));
+        let not_gzip = Bounded::new(GzDecoder::new(&b"plain"[..]), 1 << 20);
         assert_eq!(
             reply_to(Audit::Bulk, not_gzip).unwrap_err().to_string(),
             "invalid body: the body cannot be unpacked"
@@ -279,10 +284,8 @@ mod tests {
     fn a_bomb_is_refused_when_its_limit_is_reached() {
         let endless = io::repeat(b' ');
         assert!(matches!(
-            reply_to(Audit::Bulk, Bounded::new(endless)),
-            Err(Fault::TooLarge {
-                limit: MAX_INFLATED_BYTES
-            })
+            reply_to(Audit::Bulk, Bounded::new(endless, 4096)),
+            Err(Fault::TooLarge { limit: 4096 })
         ));
     }
 }

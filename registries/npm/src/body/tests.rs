@@ -22,7 +22,7 @@ async fn read(pieces: Vec<Vec<u8>>, max_kept: usize) -> Result<Read, Fault> {
         }
         attachments.push((data.key().to_owned(), bytes));
     }
-    let rest = String::from_utf8(reader.finish()?).unwrap();
+    let rest = String::from_utf8_lossy(&reader.finish()?).into_owned();
     Ok(Read { attachments, rest })
 }
 
