@@ -15,6 +15,7 @@ use bytes::{Buf as _, Bytes};
 use futures_util::{Stream, StreamExt as _};
 use packhouse_core::Fault;
 use packhouse_wire::{Body, BodyError};
+use serde::Deserialize;
 
 /// Containers within containers, as deep as JSON parsers go.
 const MAX_DEPTH: usize = 128;
@@ -88,10 +89,10 @@ impl DocumentReader {
     /// [`Fault::Invalid`] for a document without its end.
     pub(crate) fn finish(self) -> Result<Vec<u8>, Fault> {
         if self.scanner.is_whole() {
-            Ok(self.kept)
-        } else {
-            Err(Fault::invalid("body", "the document ends early"))
+            return Ok(self.kept);
         }
+        check_object("the document", &self.kept)?;
+        Err(Fault::invalid("body", "the document ends early"))
     }
 
     /// Looks at what is pending; the name of an attachment when its data begins.
@@ -132,6 +133,26 @@ impl DocumentReader {
         }
         self.kept.extend_from_slice(bytes);
         Ok(())
+    }
+}
+
+/// Reads a JSON object.
+///
+/// # Errors
+/// [`Fault::Invalid`] for what is none, or not of the form of a `T`.
+pub(crate) fn parse_object<'a, T: Deserialize<'a>>(what: &str, text: &'a [u8]) -> Result<T, Fault> {
+    check_object(what, text)?;
+    serde_json::from_slice(text).map_err(|error| malformed(what, &error))
+}
+
+/// A text that begins as no object does; serde would take a list for the fields in their order.
+fn check_object(what: &str, text: &[u8]) -> Result<(), Fault> {
+    match text.trim_ascii_start().first() {
+        Some(b'{') | None => Ok(()),
+        Some(_) => Err(Fault::invalid(
+            "body",
+            format!("{what} must be a JSON object"),
+        )),
     }
 }
 

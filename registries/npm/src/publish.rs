@@ -100,6 +100,7 @@ pub(crate) async fn put(cx: &WriteCx, head: &Head, body: Body) -> Result<Reply, 
     if !is_json(head) {
         return Ok(Refusal::MediaType.reply());
     }
+    check_length(head, cx.max_package_bytes())?;
     let mut reader = DocumentReader::new(body, MAX_DOCUMENT_BYTES);
     let mut received: Option<(String, Staged)> = None;
     while let Some(data) = reader.next_attachment().await? {
@@ -174,6 +175,19 @@ async fn publish(
         published.package,
         published.revision,
     ))
+}
+
+/// Refuses by its declared length a body that cannot be within the limits, before a byte of it is
+/// read. Base64 takes a third more than the bytes, and some encoders escape its slashes.
+fn check_length(head: &Head, max_package_bytes: u64) -> Result<(), Fault> {
+    let document = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX);
+    let most = max_package_bytes.saturating_mul(2).saturating_add(document);
+    if head.content_length().is_some_and(|length| length > most) {
+        return Err(Fault::TooLarge {
+            limit: max_package_bytes,
+        });
+    }
+    Ok(())
 }
 
 /// The answer to a change: yarn parses it, and bun believes its `success`.

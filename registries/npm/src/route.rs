@@ -363,7 +363,12 @@ fn file_name(name: &NpmName, path: &[&str]) -> Result<Option<FileName>, Fault> {
         _ => return Err(Fault::NoRoute),
     };
     let (scope, file) = name::split(&joined);
-    if scope.is_some() && scope != name.scope() {
+    // a scope is an account's name: the case in which it is spelt says nothing
+    let is_own = |scope: &str| {
+        name.scope()
+            .is_some_and(|own| own.eq_ignore_ascii_case(scope))
+    };
+    if !scope.is_none_or(is_own) {
         return Ok(None);
     }
     Ok(FileName::new(file).ok())

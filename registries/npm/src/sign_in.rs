@@ -13,7 +13,7 @@ use packhouse_wire::{Body, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::body::malformed;
+use crate::body::parse_object;
 
 const MAX_BODY_BYTES: usize = 64 << 10;
 
@@ -56,8 +56,7 @@ pub(crate) fn user(cx: &ReadCx, name: &str) -> Result<Reply, Fault> {
 
 pub(crate) async fn sign_in(cx: &WriteCx, user: &str, body: Body) -> Result<Reply, Fault> {
     let text = body.read_at_most(MAX_BODY_BYTES).await?;
-    let login: Login =
-        serde_json::from_slice(&text).map_err(|error| malformed("the login", &error))?;
+    let login: Login = parse_object("the login", &text)?;
     if login.name.as_deref() != Some(user) {
         return Err(Fault::invalid("name", "user in URL does not match body"));
     }

@@ -10,7 +10,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::body::malformed;
+use crate::body::{malformed, parse_object};
 
 /// A document as it was sent, the data of its tarballs taken out.
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,7 @@ pub(crate) struct Submission<'a> {
 
 /// A file that came with a document.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct Attachment {
     data: Option<String>,
     length: Option<u64>,
@@ -50,8 +51,7 @@ impl<'a> Submission<'a> {
     /// # Errors
     /// [`Fault::Invalid`] for what is not JSON, or not of this form.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, Fault> {
-        let submission: Self =
-            serde_json::from_slice(text).map_err(|error| malformed("the document", &error))?;
+        let submission: Self = parse_object("the document", text)?;
         submission.check_attachments()?;
         Ok(submission)
     }
@@ -165,6 +165,7 @@ pub(crate) struct KnownVersion {
 
 /// What a document claims of a tarball's bytes.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct Claims {
     pub(crate) integrity: Option<String>,
     pub(crate) shasum: Option<String>,
@@ -172,7 +173,7 @@ pub(crate) struct Claims {
 
 /// npm sends a text; some registries' documents say `true` or `false`.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "deprecated must be a text")]
 enum Deprecation {
     Said(String),
     Flag(bool),
@@ -232,7 +233,7 @@ mod tests {
             ),
             (
                 "[]",
-                "invalid body: malformed JSON in the document: invalid length 0, expected struct Submission with 9 elements",
+                "invalid body: the document must be a JSON object",
             ),
             (
                 r#"{"name":7}"#,

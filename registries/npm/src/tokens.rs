@@ -14,7 +14,7 @@ use packhouse_wire::{Body, Head, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::body::malformed;
+use crate::body::parse_object;
 use crate::sign_in::private;
 
 const MAX_BODY_BYTES: usize = 64 << 10;
@@ -86,8 +86,7 @@ fn number(head: &Head, name: &'static str) -> Result<Option<u32>, Fault> {
 
 pub(crate) async fn create(cx: &WriteCx, body: Body) -> Result<Reply, Fault> {
     let text = body.read_at_most(MAX_BODY_BYTES).await?;
-    let asked: Asked =
-        serde_json::from_slice(&text).map_err(|error| malformed("the token", &error))?;
+    let asked: Asked = parse_object("the token request", &text)?;
     let reach = asked.check()?;
     if let Some(password) = &asked.password {
         check_password(cx, password).await?;

@@ -97,8 +97,13 @@ fn a_hostile_tarball_is_refused_in_words_that_name_the_member() {
         ),
         (
             "a bomb",
-            archives::bomb(3 << 30),
+            archives::bomb(1 << 30),
             "the archive unpacks to more than 500 times its size",
+        ),
+        (
+            "a larger bomb",
+            archives::bomb(3 << 30),
+            "the archive unpacks to more than 2147483648 bytes",
         ),
         (
             "more members than anybody has",
@@ -118,12 +123,12 @@ fn a_hostile_tarball_is_refused_in_words_that_name_the_member() {
         (
             "a gzip header and noise",
             gzip_header_then_noise,
-            "",
+            "the archive is damaged: its compression does not add up",
         ),
         (
             "gzip of no tar",
             gzip(b"this is no tar"),
-            "",
+            "the archive is truncated",
         ),
         (
             "a cut gzip",
@@ -133,7 +138,7 @@ fn a_hostile_tarball_is_refused_in_words_that_name_the_member() {
         (
             "a cut tar",
             gzip(&[b'x'; 700]),
-            "",
+            "the archive is damaged: a header's checksum is not a number",
         ),
         (
             "something after the end",
@@ -178,19 +183,19 @@ fn a_tarball_without_one_readable_manifest_is_refused() {
             good().file("other/package.json", MANIFEST).build(),
             "invalid tarball: there is more than one package.json",
         ),
-        ("no JSON", manifest(b"name: left-pad"), ""),
-        ("a list", manifest(b"[]"), ""),
-        ("not UTF-8", manifest(b"{\"name\":\"\xff\"}"), ""),
-        ("half of it", manifest(br#"{"name":"@acme/left-pad","#), ""),
+        ("no JSON", manifest(b"name: left-pad"), "package.json in the tarball: expected ident at line 1 column 2"),
+        ("a list", manifest(b"[]"), "package.json in the tarball: invalid type: sequence, expected an object at line 1 column 0"),
+        ("not UTF-8", manifest(b"{\"name\":\"\xff\"}"), "package.json in the tarball: invalid utf-8 sequence of 1 bytes from index 9"),
+        ("half of it", manifest(br#"{"name":"@acme/left-pad","#), "package.json in the tarball: EOF while parsing a value at line 1 column 25"),
         (
             "no name",
             manifest(br#"{"version":"2.0.0"}"#),
-            "",
+            r#"package.json in the tarball is of "@2.0.0", not of @acme/left-pad@2.0.0"#,
         ),
         (
             "no version",
             manifest(br#"{"name":"@acme/left-pad"}"#),
-            "",
+            r#"package.json in the tarball is of "@acme/left-pad@", not of @acme/left-pad@2.0.0"#,
         ),
         (
             "more than four mebibytes",
@@ -216,7 +221,10 @@ fn a_tarball_that_is_about_something_else_is_refused() {
     ] {
         let tarball = archives::npm_tarball(name, version, &json!({}), &[]);
         let document = publish_document(NAME, "2.0.0", &tarball);
-        registry.refuses(what, &registry.put(NAME, &document), 400, "");
+        let error = format!(
+            "package.json in the tarball is of \"{name}@{version}\", not of @acme/left-pad@2.0.0"
+        );
+        registry.refuses(what, &registry.put(NAME, &document), 400, &error);
     }
 }
 

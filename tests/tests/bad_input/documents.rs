@@ -52,17 +52,17 @@ fn a_document_about_another_package_or_version_is_refused() {
         (
             "another version in the version",
             with(|d| d["versions"][VERSION]["version"] = json!("1.2.0")),
-            "",
+            r#"the version in versions["1.1.0"] is another one"#,
         ),
         (
             "a version that is no text",
             with(|d| d["versions"][VERSION]["version"] = json!(1)),
-            "",
+            r#"the version in versions["1.1.0"] is another one"#,
         ),
         (
             "a tag of a version that is nowhere",
             with(|d| d["dist-tags"] = json!({"latest": "7.0.0"})),
-            "",
+            "the tag latest points at a version that is not there",
         ),
         ("a whole other package", publish_document("@acme/other", VERSION, &honest("@acme/other", VERSION)), other_name),
     ] {
@@ -79,17 +79,17 @@ fn a_document_without_exactly_its_tarball_is_refused() {
         (
             "a new version and no attachments",
             with(|d| d["_attachments"] = json!({})),
-            "",
+            "a new version needs its tarball",
         ),
         (
             "a new version and nothing of attachments",
             with(|d| drop(d.as_object_mut().unwrap().remove("_attachments"))),
-            "",
+            "a new version needs its tarball",
         ),
         (
             "an attachment and no version",
             with(|d| d["versions"] = json!({})),
-            "",
+            "the document holds no version for its tarball",
         ),
         (
             "two tarballs for one version",
@@ -97,51 +97,51 @@ fn a_document_without_exactly_its_tarball_is_refused() {
                 let again = attachment(d).clone();
                 d["_attachments"]["another.tgz"] = again;
             }),
-            "",
+            "only one version can be published at a time, with one tarball",
         ),
         (
             "two versions and one tarball",
             with(|d| d["versions"]["1.2.0"] = second["versions"]["1.2.0"].clone()),
-            "",
+            "only one version can be published at a time, with one tarball",
         ),
         (
             "a tarball without data",
             with(|d| drop(attachment(d).as_object_mut().unwrap().remove("data"))),
-            "",
+            "a new version needs its tarball",
         ),
         (
             "data that is no base64",
             with(|d| attachment(d)["data"] = json!("!!!!")),
-            "",
+            "the request body is malformed: the data of an attachment is not base64",
         ),
         (
             "data with something after its padding",
             with(|d| attachment(d)["data"] = json!("H4sIAA==H4sI")),
-            "",
+            "the request body is malformed: the data of an attachment is not base64",
         ),
         (
             "data in the URL-safe alphabet",
             with(|d| attachment(d)["data"] = json!("__--")),
-            "",
+            "the request body is malformed: the data of an attachment is not base64",
         ),
-        ("data that is a number", with(|d| attachment(d)["data"] = json!(7)), ""),
-        ("data that is null", with(|d| attachment(d)["data"] = Value::Null), ""),
+        ("data that is a number", with(|d| attachment(d)["data"] = json!(7)), "malformed JSON in the document: invalid type: integer `7`, expected a string"),
+        ("data that is null", with(|d| attachment(d)["data"] = Value::Null), "a new version needs its tarball"),
         (
             "a length that is a text",
             with(|d| attachment(d)["length"] = json!(tarball.len().to_string())),
-            "",
+            r#"malformed JSON in the document: invalid type: string "218", expected u64"#,
         ),
         (
             "a length below nothing",
             with(|d| attachment(d)["length"] = json!(-1)),
-            "",
+            "malformed JSON in the document: invalid value: integer `-1`, expected u64",
         ),
         (
             "a provenance bundle that is no JSON",
             with(|d| {
                 d["_attachments"]["left-pad-1.1.0.sigstore"] = json!({"data": "{"});
             }),
-            "",
+            "malformed JSON in the provenance bundle: EOF while parsing an object",
         ),
     ] {
         registry.refuses(what, &registry.put(NAME, &document), 400, error);
@@ -152,25 +152,25 @@ fn a_document_without_exactly_its_tarball_is_refused() {
 fn a_document_of_another_form_is_refused() {
     let registry = Registry::open();
     for (what, document, error) in [
-        ("an empty object", json!({}), ""),
-        ("a list", json!([]), ""),
-        ("a list of everything", json!([NAME, NAME, {}, {}, null, null, null, null, {}]), ""),
-        ("a text", json!("{}"), ""),
-        ("a number", json!(1), ""),
-        ("null", Value::Null, ""),
-        ("a name that is a number", with(|d| d["name"] = json!(1)), ""),
-        ("versions as a list", with(|d| d["versions"] = json!([])), ""),
-        ("a version as a text", with(|d| d["versions"][VERSION] = json!("1.1.0")), ""),
-        ("a version as null", with(|d| d["versions"][VERSION] = Value::Null), ""),
-        ("tags as a list", with(|d| d["dist-tags"] = json!(["latest"])), ""),
-        ("a tag as a number", with(|d| d["dist-tags"]["latest"] = json!(1)), ""),
-        ("attachments as a list", with(|d| d["_attachments"] = json!([])), ""),
+        ("an empty object", json!({}), "the document holds no version"),
+        ("a list", json!([]), "the document must be a JSON object"),
+        ("a list of everything", json!([NAME, NAME, {}, {}, null, null, null, null, {}]), "the document must be a JSON object"),
+        ("a text", json!("{}"), "the document must be a JSON object"),
+        ("a number", json!(1), "the document must be a JSON object"),
+        ("null", Value::Null, "the document must be a JSON object"),
+        ("a name that is a number", with(|d| d["name"] = json!(1)), "malformed JSON in the document: invalid type: integer `1`, expected a string"),
+        ("versions as a list", with(|d| d["versions"] = json!([])), "malformed JSON in the document: invalid type: sequence, expected an object"),
+        ("a version as a text", with(|d| d["versions"][VERSION] = json!("1.1.0")), r#"version 1.1.0: invalid type: string "1.1.0", expected an object at line 1 column 7"#),
+        ("a version as null", with(|d| d["versions"][VERSION] = Value::Null), "version 1.1.0: invalid type: null, expected an object at line 1 column 4"),
+        ("tags as a list", with(|d| d["dist-tags"] = json!(["latest"])), "malformed JSON in the document: invalid type: sequence, expected an object"),
+        ("a tag as a number", with(|d| d["dist-tags"]["latest"] = json!(1)), "malformed JSON in the document: invalid type: integer `1`, expected a string"),
+        ("attachments as a list", with(|d| d["_attachments"] = json!([])), "malformed JSON in the document: invalid type: sequence, expected an object"),
         (
             "an attachment as a text",
             with(|d| *attachment(d) = json!("H4sIAAAAAAAA")),
-            "",
+            r#"malformed JSON in the document: invalid type: string "H4sIAAAAAAAA", expected an object"#,
         ),
-        ("a dist that is a text", with(|d| d["versions"][VERSION]["dist"] = json!("x")), ""),
+        ("a dist that is a text", with(|d| d["versions"][VERSION]["dist"] = json!("x")), r#"malformed JSON in a version: invalid type: string "x", expected an object"#),
     ] {
         registry.refuses(what, &registry.put(NAME, &document), 400, error);
     }
@@ -183,16 +183,16 @@ fn a_body_that_is_no_json_is_refused() {
     let twice = whole.replacen('{', r#"{"name":"@acme/left-pad","#, 1);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let in_bytes: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("nothing", Vec::new(), ""),
-        ("half of it", whole.as_bytes()[..whole.len() / 2].to_vec(), ""),
-        ("all but the last brace", whole.as_bytes()[..whole.len() - 1].to_vec(), ""),
-        ("something after it", [whole.as_bytes(), b"x"].concat(), ""),
-        ("two of them", whole.repeat(2).into_bytes(), ""),
-        ("a key that comes twice", twice.into_bytes(), ""),
-        ("a hundred thousand lists in one another", deep.into_bytes(), ""),
-        ("not UTF-8", whole.replace("latest", "late\u{0}t").into_bytes().iter().map(|b| if *b == 0 { 0xff } else { *b }).collect(), ""),
-        ("a form", b"name=%40acme%2Fleft-pad&version=1.1.0".to_vec(), ""),
-        ("a tarball", honest(NAME, VERSION), ""),
+        ("nothing", Vec::new(), "the document ends early"),
+        ("half of it", whole.as_bytes()[..whole.len() / 2].to_vec(), "the document ends early"),
+        ("all but the last brace", whole.as_bytes()[..whole.len() - 1].to_vec(), "the document ends early"),
+        ("something after it", [whole.as_bytes(), b"x"].concat(), "malformed JSON in the document: trailing characters"),
+        ("two of them", whole.repeat(2).into_bytes(), "only one version can be published at a time, with one tarball"),
+        ("a key that comes twice", twice.into_bytes(), "malformed JSON in the document: duplicate field `name`"),
+        ("a hundred thousand lists in one another", deep.into_bytes(), "the document is nested too deeply"),
+        ("not UTF-8", whole.replace("latest", "late\u{0}t").into_bytes().iter().map(|b| if *b == 0 { 0xff } else { *b }).collect(), "malformed JSON in a key: invalid unicode code point"),
+        ("a form", b"name=%40acme%2Fleft-pad&version=1.1.0".to_vec(), "the document must be a JSON object"),
+        ("a tarball", honest(NAME, VERSION), "the document must be a JSON object"),
     ];
     for (what, body, error) in in_bytes {
         let request = registry
@@ -221,19 +221,19 @@ fn a_change_that_invents_or_rewrites_versions_is_refused() {
                 let known = d["versions"]["1.0.0"].clone();
                 d["versions"]["3.0.0"] = known;
             }),
-            "",
+            "a new version needs its tarball",
         ),
         (
             "another integrity",
             change(&|d| d["versions"]["1.0.0"]["dist"]["integrity"] = json!("sha512-AAAA")),
-            "",
+            "the tarball of version 1.0.0 cannot be changed",
         ),
         (
             "another shasum",
             change(&|d| {
                 d["versions"]["1.0.0"]["dist"]["shasum"] = json!("0".repeat(40));
             }),
-            "",
+            "the tarball of version 1.0.0 cannot be changed",
         ),
         (
             "a reason of 1025 characters",
@@ -243,7 +243,7 @@ fn a_change_that_invents_or_rewrites_versions_is_refused() {
         (
             "a reason that is a list",
             change(&|d| d["versions"]["1.0.0"]["deprecated"] = json!([])),
-            "",
+            "malformed JSON in a version: deprecated must be a text",
         ),
     ] {
         for path in [address(NAME), with_rev.clone()] {

@@ -40,8 +40,13 @@ struct State {
 
 impl Registry {
     pub(crate) fn open() -> Self {
+        Self::open_with_limit(MAX_PACKAGE_BYTES)
+    }
+
+    /// One that takes tarballs of so many bytes at most.
+    pub(crate) fn open_with_limit(bytes: u64) -> Self {
         let server = TestServer::builder()
-            .args(["--max-package-bytes", &MAX_PACKAGE_BYTES.to_string()])
+            .args(["--max-package-bytes", &bytes.to_string()])
             .start();
         server.admin(&["create-user", "ann"]);
         server.admin(&["create-org", "acme", "--owner", "ann"]);

@@ -124,10 +124,9 @@ fn a_login_that_does_not_hold_is_refused() {
     for (what, request, status, error) in [
         ("a password", login("ann", "hunter2"), 401, "Bad credentials"),
         ("no password", login("ann", ""), 401, "Bad credentials"),
-        ("somebody else's token", login("ann", &bob), 401, "Bad credentials"),
         ("another name", login("bob", &bob), 400, "user in URL does not match body"),
-        ("no name", Request::put(&path).json(&json!({"password": bob})), 400, ""),
-        ("a list", Request::put(&path).json(&json!([])), 400, ""),
+        ("no name", Request::put(&path).json(&json!({"password": bob})), 400, "user in URL does not match body"),
+        ("a list", Request::put(&path).json(&json!([])), 400, "the login must be a JSON object"),
     ] {
         registry.refuses(what, &request, status, error);
     }
@@ -139,15 +138,15 @@ fn a_token_that_would_be_wider_than_asked_for_is_refused() {
     let tokens = |body| registry.request("POST", "/-/npm/v1/tokens").json(&body);
     for (what, body, status, error) in [
         ("a password that is none", json!({"password": "hunter2"}), 401, "Bad credentials"),
-        ("addresses", json!({"cidr_whitelist": ["10.0.0.0/8"]}), 400, ""),
-        ("packages", json!({"packages": ["@acme/left-pad"]}), 400, ""),
-        ("a date that is none", json!({"expires": "tomorrow"}), 400, ""),
-        ("a list", json!([]), 400, ""),
+        ("addresses", json!({"cidr_whitelist": ["10.0.0.0/8"]}), 400, "tokens of this registry cannot be restricted by cidr_whitelist"),
+        ("packages", json!({"packages": ["@acme/left-pad"]}), 400, "tokens of this registry cannot be restricted by packages"),
+        ("a date that is none", json!({"expires": "tomorrow"}), 400, "expires must be a number of days or an RFC 3339 date and time to come"),
+        ("a list", json!([]), 400, "the token request must be a JSON object"),
     ] {
         registry.refuses(what, &tokens(body), status, error);
     }
     let page = registry.request("GET", "/-/npm/v1/tokens?page=x");
-    registry.refuses("a page that is no number", &page, 400, "page is not a number");
+    registry.refuses("a page that is no number", &page, 400, "page must be a number");
     let key = registry.request("DELETE", "/-/npm/v1/tokens/token/999999999");
     registry.refuses("a token of nobody", &key, 404, "Not found");
 }

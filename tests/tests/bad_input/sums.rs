@@ -17,7 +17,6 @@ fn with_dist(field: &str, value: Value) -> Value {
 fn a_tarball_that_is_not_what_its_sums_say_is_refused() {
     let registry = Registry::open();
     let other = b"other bytes";
-    let own = integrity(&honest(NAME, VERSION));
     for (what, document, error) in [
         (
             "another sha512",
@@ -25,34 +24,29 @@ fn a_tarball_that_is_not_what_its_sums_say_is_refused() {
             "EINTEGRITY: sha512 mismatch for left-pad-1.1.0.tgz",
         ),
         (
-            "two sha512, one of them another",
-            with_dist("integrity", json!(format!("{} {}", integrity(other), own))),
-            "",
-        ),
-        (
             "an algorithm that nobody knows",
             with_dist("integrity", json!("sha3-AAAA")),
-            "",
+            "EINTEGRITY: no known algorithm in the integrity of left-pad-1.1.0.tgz",
         ),
         (
             "a hash that is not base64",
             with_dist("integrity", json!("sha512-!!!!")),
-            "",
+            "EINTEGRITY: sha512 mismatch for left-pad-1.1.0.tgz",
         ),
         (
             "an integrity that is a number",
             with_dist("integrity", json!(7)),
-            "",
+            "malformed JSON in a version: invalid type: integer `7`, expected a string",
         ),
         (
             "another shasum",
             with_dist("shasum", json!(shasum(other))),
-            "EINTEGRITY: sha1 mismatch for left-pad-1.1.0.tgz",
+            "EINTEGRITY: shasum mismatch for left-pad-1.1.0.tgz",
         ),
         (
             "a shasum that is no hash",
             with_dist("shasum", json!("left-pad")),
-            "EINTEGRITY: sha1 mismatch for left-pad-1.1.0.tgz",
+            "EINTEGRITY: shasum mismatch for left-pad-1.1.0.tgz",
         ),
     ] {
         registry.refuses(what, &registry.put(NAME, &document), 400, error);
