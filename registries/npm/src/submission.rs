@@ -158,6 +158,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
 
 /// What is looked at of a version that is there already.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct KnownVersion {
     deprecated: Option<Deprecation>,
     dist: Option<Claims>,

@@ -48,6 +48,8 @@ pub(crate) async fn replace(
     rev: &str,
     body: Body,
 ) -> Result<Reply, Fault> {
+    let asked = package_ref(cx)?;
+    may_change(cx, asked).await?;
     if !is_json(head) {
         return Ok(Refusal::MediaType.reply());
     }
@@ -59,7 +61,6 @@ pub(crate) async fn replace(
         ));
     }
     let text = reader.finish()?;
-    let asked = package_ref(cx)?;
     let package = cx.package().await?;
     let (name, rev) = (asked.name.clone(), rev.to_owned());
     let plan = cx
@@ -67,6 +68,18 @@ pub(crate) async fn replace(
         .await?;
     let raised = cx.raise(plan.need(asked)).await?;
     plan.carry_out(&raised, asked).await
+}
+
+/// Turns away, before the body is read, who may do nothing of what it can ask.
+async fn may_change(cx: &WriteCx, package: &PackageRef) -> Result<(), Fault> {
+    let Err(refused) = cx.raise(Need::Curate(package.clone())).await else {
+        return Ok(());
+    };
+    match cx.raise(Need::Publish(package.clone())).await {
+        Ok(_) => Ok(()),
+        // most of these documents remove versions
+        Err(_) => Err(refused),
+    }
 }
 
 /// `DELETE /{package}/-rev/{rev}`

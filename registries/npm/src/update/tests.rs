@@ -147,7 +147,7 @@ fn a_document_without_a_tarball_changes_standings_and_nothing_else() {
         ),
         (
             json!({"versions": {"1.0.0": 7}}),
-            "invalid body: malformed JSON in a version: invalid type: integer `7`, expected struct KnownVersion",
+            "invalid body: malformed JSON in a version: invalid type: integer `7`, expected an object",
         ),
     ] {
         assert_eq!(merged(&document, Some(&package)), expected, "{document}");
