@@ -186,7 +186,10 @@ fn wait_for_expiry(server: &TestServer, token: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let whoami = Request::get(format!("{MOUNT}/-/whoami")).bearer(token);
     while server.send(&whoami).status == 200 {
-        assert!(Instant::now() < deadline, "a token of one second never expires");
+        assert!(
+            Instant::now() < deadline,
+            "a token of one second never expires"
+        );
         std::thread::yield_now();
     }
 }

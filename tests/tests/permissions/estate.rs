@@ -60,7 +60,11 @@ const ROLES: [&str; 3] = ["read", "write", "admin"];
 pub(crate) fn name(column: Column) -> String {
     match column {
         Column::There(group, place) => {
-            let scope = if GROUPS[group] == "own" { "una" } else { "acme" };
+            let scope = if GROUPS[group] == "own" {
+                "una"
+            } else {
+                "acme"
+            };
             format!("@{scope}/{}-{}", GROUPS[group], VISIBILITIES[place])
         }
         Column::Absent(namespace) => format!("@{}/absent", NAMESPACES[namespace]),

@@ -271,7 +271,11 @@ fn is_manifest(subject: &Subject, _: &Caller, response: &Response) -> Checked {
 fn is_tarball(subject: &Subject, _: &Caller, response: &Response) -> Checked {
     same("status", &response.status, &200)?;
     let published = estate::tarball(&subject.name);
-    same("that it is what was published", &(response.body == published), &true)
+    same(
+        "that it is what was published",
+        &(response.body == published),
+        &true,
+    )
 }
 
 fn is_tag_list(_: &Subject, _: &Caller, response: &Response) -> Checked {
@@ -280,7 +284,11 @@ fn is_tag_list(_: &Subject, _: &Caller, response: &Response) -> Checked {
 
 fn is_done(_: &Subject, _: &Caller, response: &Response) -> Checked {
     same("status", &response.status, &201)?;
-    same("answer", &response.json(), &json!({"ok": "tarball removed"}))
+    same(
+        "answer",
+        &response.json(),
+        &json!({"ok": "tarball removed"}),
+    )
 }
 
 fn is_object(_: &Subject, _: &Caller, response: &Response) -> Checked {
@@ -292,8 +300,16 @@ fn is_ping(_: &Subject, _: &Caller, response: &Response) -> Checked {
 }
 
 fn is_whoami(_: &Subject, caller: &Caller, response: &Response) -> Checked {
-    same("answer", &read(response)?, &json!({"username": caller.login}))?;
-    same("caching", &response.header("cache-control"), &Some("no-store"))
+    same(
+        "answer",
+        &read(response)?,
+        &json!({"username": caller.login}),
+    )?;
+    same(
+        "caching",
+        &response.header("cache-control"),
+        &Some("no-store"),
+    )
 }
 
 /// What is known of a user is told to themselves.
@@ -310,7 +326,11 @@ fn is_profile(_: &Subject, caller: &Caller, response: &Response) -> Checked {
 fn is_token_list(_: &Subject, caller: &Caller, response: &Response) -> Checked {
     let list = read(response)?;
     let total = list["total"].as_u64().unwrap_or_default();
-    same("that there are as many as were made", &total, &callers::tokens_of(&caller.login))
+    same(
+        "that there are as many as were made",
+        &total,
+        &callers::tokens_of(&caller.login),
+    )
 }
 
 fn read(response: &Response) -> Result<Value, String> {

@@ -181,7 +181,11 @@ fn let_in(case: &Case<'_>, answer: &Response) -> Checked {
 fn check_head(get: &Response, head: &Response) -> Checked {
     same("HEAD's status", &head.status, &get.status)?;
     for name in ["content-length", "content-type", "etag", "www-authenticate"] {
-        same(&format!("HEAD's {name}"), &head.header(name), &get.header(name))?;
+        same(
+            &format!("HEAD's {name}"),
+            &head.header(name),
+            &get.header(name),
+        )?;
     }
     same("HEAD's body", &head.body.len(), &0)
 }

@@ -113,7 +113,9 @@ impl Spelling {
     /// The name as it comes out when the address is decoded.
     pub(crate) fn shown(&self, name: &str) -> String {
         match name.split_once('/') {
-            Some((scope, rest)) if self.is_upper => format!("{}/{rest}", scope.to_ascii_uppercase()),
+            Some((scope, rest)) if self.is_upper => {
+                format!("{}/{rest}", scope.to_ascii_uppercase())
+            }
             _ => name.to_owned(),
         }
     }
