@@ -232,10 +232,7 @@ mod tests {
                 "",
                 "invalid body: malformed JSON in the document: EOF while parsing a value",
             ),
-            (
-                "[]",
-                "invalid body: the document must be a JSON object",
-            ),
+            ("[]", "invalid body: the document must be a JSON object"),
             (
                 r#"{"name":7}"#,
                 "invalid body: malformed JSON in the document: invalid type: integer `7`, expected a string",

@@ -44,7 +44,9 @@ fn a_hostile_tarball_is_refused_in_words_that_name_the_member() {
         ),
         (
             "a hard link",
-            good().hardlink("package/link", "package/package.json").build(),
+            good()
+                .hardlink("package/link", "package/package.json")
+                .build(),
             "`package/link` is a hard link, which a package must not hold",
         ),
         (
@@ -115,11 +117,7 @@ fn a_hostile_tarball_is_refused_in_words_that_name_the_member() {
             b"PK\x03\x04 this is a zip file".to_vec(),
             "this is not a gzip archive",
         ),
-        (
-            "nothing at all",
-            Vec::new(),
-            "this is not a gzip archive",
-        ),
+        ("nothing at all", Vec::new(), "this is not a gzip archive"),
         (
             "a gzip header and noise",
             gzip_header_then_noise,
@@ -183,10 +181,26 @@ fn a_tarball_without_one_readable_manifest_is_refused() {
             good().file("other/package.json", MANIFEST).build(),
             "invalid tarball: there is more than one package.json",
         ),
-        ("no JSON", manifest(b"name: left-pad"), "package.json in the tarball: expected ident at line 1 column 2"),
-        ("a list", manifest(b"[]"), "package.json in the tarball: invalid type: sequence, expected an object at line 1 column 0"),
-        ("not UTF-8", manifest(b"{\"name\":\"\xff\"}"), "package.json in the tarball: invalid utf-8 sequence of 1 bytes from index 9"),
-        ("half of it", manifest(br#"{"name":"@acme/left-pad","#), "package.json in the tarball: EOF while parsing a value at line 1 column 25"),
+        (
+            "no JSON",
+            manifest(b"name: left-pad"),
+            "package.json in the tarball: expected ident at line 1 column 2",
+        ),
+        (
+            "a list",
+            manifest(b"[]"),
+            "package.json in the tarball: invalid type: sequence, expected an object at line 1 column 0",
+        ),
+        (
+            "not UTF-8",
+            manifest(b"{\"name\":\"\xff\"}"),
+            "package.json in the tarball: invalid utf-8 sequence of 1 bytes from index 9",
+        ),
+        (
+            "half of it",
+            manifest(br#"{"name":"@acme/left-pad","#),
+            "package.json in the tarball: EOF while parsing a value at line 1 column 25",
+        ),
         (
             "no name",
             manifest(br#"{"version":"2.0.0"}"#),

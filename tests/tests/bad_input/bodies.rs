@@ -100,7 +100,12 @@ fn a_document_over_the_limit_is_refused() {
     let mut document = publish_document(NAME, "1.1.0", &honest(NAME, "1.1.0"));
     document["versions"]["1.1.0"]["readme"] = json!("x".repeat(MAX_DOCUMENT_BYTES));
     let error = format!("payload too large: limit {MAX_DOCUMENT_BYTES} bytes");
-    registry.refuses("a large document", &registry.put(NAME, &document), 413, &error);
+    registry.refuses(
+        "a large document",
+        &registry.put(NAME, &document),
+        413,
+        &error,
+    );
 }
 
 #[test]
@@ -114,7 +119,9 @@ fn a_body_that_claims_too_much_is_refused_before_it_is_sent() {
     let error = format!("payload too large: limit {MAX_PACKAGE_BYTES} bytes");
     registry.refuses_around("a tebibyte", 413, &error, || {
         let mut connection = Connection::open(registry.server.base()).unwrap();
-        connection.set_read_timeout(Duration::from_secs(20)).unwrap();
+        connection
+            .set_read_timeout(Duration::from_secs(20))
+            .unwrap();
         connection.send(&request).unwrap()
     });
 }

@@ -27,8 +27,16 @@ fn a_document_about_another_package_or_version_is_refused() {
     let registry = Registry::open();
     let other_name = "package in URL does not match body";
     for (what, document, error) in [
-        ("another name", with(|d| d["name"] = json!("@acme/other")), other_name),
-        ("another _id", with(|d| d["_id"] = json!("@acme/other")), other_name),
+        (
+            "another name",
+            with(|d| d["name"] = json!("@acme/other")),
+            other_name,
+        ),
+        (
+            "another _id",
+            with(|d| d["_id"] = json!("@acme/other")),
+            other_name,
+        ),
         (
             "another owner's name",
             with(|d| d["name"] = json!("@other/left-pad")),
@@ -64,7 +72,11 @@ fn a_document_about_another_package_or_version_is_refused() {
             with(|d| d["dist-tags"] = json!({"latest": "7.0.0"})),
             "the tag latest points at a version that is not there",
         ),
-        ("a whole other package", publish_document("@acme/other", VERSION, &honest("@acme/other", VERSION)), other_name),
+        (
+            "a whole other package",
+            publish_document("@acme/other", VERSION, &honest("@acme/other", VERSION)),
+            other_name,
+        ),
     ] {
         registry.refuses(what, &registry.put(NAME, &document), 400, error);
     }
@@ -124,8 +136,16 @@ fn a_document_without_exactly_its_tarball_is_refused() {
             with(|d| attachment(d)["data"] = json!("__--")),
             "the request body is malformed: the data of an attachment is not base64",
         ),
-        ("data that is a number", with(|d| attachment(d)["data"] = json!(7)), "malformed JSON in the document: invalid type: integer `7`, expected a string"),
-        ("data that is null", with(|d| attachment(d)["data"] = Value::Null), "a new version needs its tarball"),
+        (
+            "data that is a number",
+            with(|d| attachment(d)["data"] = json!(7)),
+            "malformed JSON in the document: invalid type: integer `7`, expected a string",
+        ),
+        (
+            "data that is null",
+            with(|d| attachment(d)["data"] = Value::Null),
+            "a new version needs its tarball",
+        ),
         (
             "a length that is a text",
             with(|d| attachment(d)["length"] = json!(tarball.len().to_string())),
@@ -152,25 +172,65 @@ fn a_document_without_exactly_its_tarball_is_refused() {
 fn a_document_of_another_form_is_refused() {
     let registry = Registry::open();
     for (what, document, error) in [
-        ("an empty object", json!({}), "the document holds no version"),
+        (
+            "an empty object",
+            json!({}),
+            "the document holds no version",
+        ),
         ("a list", json!([]), "the document must be a JSON object"),
-        ("a list of everything", json!([NAME, NAME, {}, {}, null, null, null, null, {}]), "the document must be a JSON object"),
+        (
+            "a list of everything",
+            json!([NAME, NAME, {}, {}, null, null, null, null, {}]),
+            "the document must be a JSON object",
+        ),
         ("a text", json!("{}"), "the document must be a JSON object"),
         ("a number", json!(1), "the document must be a JSON object"),
         ("null", Value::Null, "the document must be a JSON object"),
-        ("a name that is a number", with(|d| d["name"] = json!(1)), "malformed JSON in the document: invalid type: integer `1`, expected a string"),
-        ("versions as a list", with(|d| d["versions"] = json!([])), "malformed JSON in the document: invalid type: sequence, expected an object"),
-        ("a version as a text", with(|d| d["versions"][VERSION] = json!("1.1.0")), r#"version 1.1.0: invalid type: string "1.1.0", expected an object at line 1 column 7"#),
-        ("a version as null", with(|d| d["versions"][VERSION] = Value::Null), "version 1.1.0: invalid type: null, expected an object at line 1 column 4"),
-        ("tags as a list", with(|d| d["dist-tags"] = json!(["latest"])), "malformed JSON in the document: invalid type: sequence, expected an object"),
-        ("a tag as a number", with(|d| d["dist-tags"]["latest"] = json!(1)), "malformed JSON in the document: invalid type: integer `1`, expected a string"),
-        ("attachments as a list", with(|d| d["_attachments"] = json!([])), "malformed JSON in the document: invalid type: sequence, expected an object"),
+        (
+            "a name that is a number",
+            with(|d| d["name"] = json!(1)),
+            "malformed JSON in the document: invalid type: integer `1`, expected a string",
+        ),
+        (
+            "versions as a list",
+            with(|d| d["versions"] = json!([])),
+            "malformed JSON in the document: invalid type: sequence, expected an object",
+        ),
+        (
+            "a version as a text",
+            with(|d| d["versions"][VERSION] = json!("1.1.0")),
+            r#"version 1.1.0: invalid type: string "1.1.0", expected an object at line 1 column 7"#,
+        ),
+        (
+            "a version as null",
+            with(|d| d["versions"][VERSION] = Value::Null),
+            "version 1.1.0: invalid type: null, expected an object at line 1 column 4",
+        ),
+        (
+            "tags as a list",
+            with(|d| d["dist-tags"] = json!(["latest"])),
+            "malformed JSON in the document: invalid type: sequence, expected an object",
+        ),
+        (
+            "a tag as a number",
+            with(|d| d["dist-tags"]["latest"] = json!(1)),
+            "malformed JSON in the document: invalid type: integer `1`, expected a string",
+        ),
+        (
+            "attachments as a list",
+            with(|d| d["_attachments"] = json!([])),
+            "malformed JSON in the document: invalid type: sequence, expected an object",
+        ),
         (
             "an attachment as a text",
             with(|d| *attachment(d) = json!("H4sIAAAAAAAA")),
             r#"malformed JSON in the document: invalid type: string "H4sIAAAAAAAA", expected an object"#,
         ),
-        ("a dist that is a text", with(|d| d["versions"][VERSION]["dist"] = json!("x")), r#"malformed JSON in a version: invalid type: string "x", expected an object"#),
+        (
+            "a dist that is a text",
+            with(|d| d["versions"][VERSION]["dist"] = json!("x")),
+            r#"malformed JSON in a version: invalid type: string "x", expected an object"#,
+        ),
     ] {
         registry.refuses(what, &registry.put(NAME, &document), 400, error);
     }
@@ -184,15 +244,56 @@ fn a_body_that_is_no_json_is_refused() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let in_bytes: Vec<(&str, Vec<u8>, &str)> = vec![
         ("nothing", Vec::new(), "the document ends early"),
-        ("half of it", whole.as_bytes()[..whole.len() / 2].to_vec(), "the document ends early"),
-        ("all but the last brace", whole.as_bytes()[..whole.len() - 1].to_vec(), "the document ends early"),
-        ("something after it", [whole.as_bytes(), b"x"].concat(), "malformed JSON in the document: trailing characters"),
-        ("two of them", whole.repeat(2).into_bytes(), "only one version can be published at a time, with one tarball"),
-        ("a key that comes twice", twice.into_bytes(), "malformed JSON in the document: duplicate field `name`"),
-        ("a hundred thousand lists in one another", deep.into_bytes(), "the document is nested too deeply"),
-        ("not UTF-8", whole.replace("latest", "late\u{0}t").into_bytes().iter().map(|b| if *b == 0 { 0xff } else { *b }).collect(), "malformed JSON in a key: invalid unicode code point"),
-        ("a form", b"name=%40acme%2Fleft-pad&version=1.1.0".to_vec(), "the document must be a JSON object"),
-        ("a tarball", honest(NAME, VERSION), "the document must be a JSON object"),
+        (
+            "half of it",
+            whole.as_bytes()[..whole.len() / 2].to_vec(),
+            "the document ends early",
+        ),
+        (
+            "all but the last brace",
+            whole.as_bytes()[..whole.len() - 1].to_vec(),
+            "the document ends early",
+        ),
+        (
+            "something after it",
+            [whole.as_bytes(), b"x"].concat(),
+            "malformed JSON in the document: trailing characters",
+        ),
+        (
+            "two of them",
+            whole.repeat(2).into_bytes(),
+            "only one version can be published at a time, with one tarball",
+        ),
+        (
+            "a key that comes twice",
+            twice.into_bytes(),
+            "malformed JSON in the document: duplicate field `name`",
+        ),
+        (
+            "a hundred thousand lists in one another",
+            deep.into_bytes(),
+            "the document is nested too deeply",
+        ),
+        (
+            "not UTF-8",
+            whole
+                .replace("latest", "late\u{0}t")
+                .into_bytes()
+                .iter()
+                .map(|b| if *b == 0 { 0xff } else { *b })
+                .collect(),
+            "malformed JSON in a key: invalid unicode code point",
+        ),
+        (
+            "a form",
+            b"name=%40acme%2Fleft-pad&version=1.1.0".to_vec(),
+            "the document must be a JSON object",
+        ),
+        (
+            "a tarball",
+            honest(NAME, VERSION),
+            "the document must be a JSON object",
+        ),
     ];
     for (what, body, error) in in_bytes {
         let request = registry

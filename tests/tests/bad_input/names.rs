@@ -12,18 +12,54 @@ fn a_name_that_may_not_be_published_is_refused_with_its_rule() {
     for (name, error) in [
         ("@acme/Left-Pad", "the package name must be in lower case"),
         ("@ACME/left-pad", "the package name must be in lower case"),
-        ("@acme/.left-pad", "the package name must not begin with a period, and its scope not with an underscore"),
-        ("@acme/left~pad", "the package name must not hold any of ~'!()*"),
-        ("@acme/left'pad", "the package name must not hold any of ~'!()*"),
-        ("@acme/left(pad)", "the package name must not hold any of ~'!()*"),
-        ("@acme/left*pad", "the package name must not hold any of ~'!()*"),
-        ("@acme/left!pad", "the package name must not hold any of ~'!()*"),
-        ("@.acme/left-pad", "the package name must not begin with a period, and its scope not with an underscore"),
-        ("@_acme/left-pad", "the package name must not begin with a period, and its scope not with an underscore"),
-        ("@acme/__proto__", "the package name means something else to JavaScript"),
-        ("@acme/constructor", "the package name means something else to JavaScript"),
-        ("@acme/prototype", "the package name means something else to JavaScript"),
-        (long.as_str(), "the package name is longer than 214 characters"),
+        (
+            "@acme/.left-pad",
+            "the package name must not begin with a period, and its scope not with an underscore",
+        ),
+        (
+            "@acme/left~pad",
+            "the package name must not hold any of ~'!()*",
+        ),
+        (
+            "@acme/left'pad",
+            "the package name must not hold any of ~'!()*",
+        ),
+        (
+            "@acme/left(pad)",
+            "the package name must not hold any of ~'!()*",
+        ),
+        (
+            "@acme/left*pad",
+            "the package name must not hold any of ~'!()*",
+        ),
+        (
+            "@acme/left!pad",
+            "the package name must not hold any of ~'!()*",
+        ),
+        (
+            "@.acme/left-pad",
+            "the package name must not begin with a period, and its scope not with an underscore",
+        ),
+        (
+            "@_acme/left-pad",
+            "the package name must not begin with a period, and its scope not with an underscore",
+        ),
+        (
+            "@acme/__proto__",
+            "the package name means something else to JavaScript",
+        ),
+        (
+            "@acme/constructor",
+            "the package name means something else to JavaScript",
+        ),
+        (
+            "@acme/prototype",
+            "the package name means something else to JavaScript",
+        ),
+        (
+            long.as_str(),
+            "the package name is longer than 214 characters",
+        ),
     ] {
         let document = publish_document(name, "1.0.0", &honest(name, "1.0.0"));
         registry.refuses(name, &registry.put(name, &document), 400, error);
@@ -38,25 +74,100 @@ fn a_name_that_may_not_be_published_is_refused_with_its_rule() {
 }
 
 #[test]
+fn a_name_without_a_scope_has_rules_of_its_own() {
+    let registry = Registry::open_with_unscoped_names();
+    for (name, error) in [
+        (
+            "http",
+            "the package name is the name of a module that comes with Node",
+        ),
+        (
+            "fs",
+            "the package name is the name of a module that comes with Node",
+        ),
+        (
+            "constructor",
+            "the package name means something else to JavaScript",
+        ),
+        ("left~pad", "the package name must not hold any of ~'!()*"),
+        ("node_modules", "the package name is not allowed"),
+        (
+            "_left-pad",
+            "the package name must not begin with a period or an underscore",
+        ),
+    ] {
+        let document = publish_document(name, "1.0.0", &honest(name, "1.0.0"));
+        registry.refuses(name, &registry.put(name, &document), 400, error);
+    }
+    // old names are of this kind, and Windows' devices are names like any other
+    for name in ["JSONStream", "nul", "con", "-"] {
+        let document = publish_document(name, "1.0.0", &honest(name, "1.0.0"));
+        let _created = registry
+            .send(&registry.put(name, &document))
+            .expect_status(201);
+        assert_eq!(registry.packument(name)["name"], name);
+    }
+}
+
+#[test]
 fn a_name_that_npm_itself_rejects_is_refused_for_reading_and_writing() {
     let registry = Registry::open();
     for (written, error) in [
-        ("_x", "the package name must not begin with a period or an underscore"),
-        (".x", "the package name must not begin with a period or an underscore"),
-        ("x@y", "the package name holds characters that need escaping in a URL"),
-        ("x:y", "the package name holds characters that need escaping in a URL"),
-        ("%20x", "the package name holds characters that need escaping in a URL"),
-        ("x%20", "the package name holds characters that need escaping in a URL"),
-        ("%C3%A9", "the package name holds characters that need escaping in a URL"),
+        (
+            "_x",
+            "the package name must not begin with a period or an underscore",
+        ),
+        (
+            ".x",
+            "the package name must not begin with a period or an underscore",
+        ),
+        (
+            "x@y",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "x:y",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "%20x",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "x%20",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "%C3%A9",
+            "the package name holds characters that need escaping in a URL",
+        ),
         ("node_modules", "the package name is not allowed"),
         ("favicon.ico", "the package name is not allowed"),
         ("@acme", "a scope is not a package name"),
-        ("@acme%2f", "the package name holds characters that need escaping in a URL"),
-        ("@%2fx", "the package name holds characters that need escaping in a URL"),
-        ("@acme%2fa%2fb", "the package name holds characters that need escaping in a URL"),
-        ("@acme%2fx%3Fy", "the package name holds characters that need escaping in a URL"),
-        ("@acme%2fx%23y", "the package name holds characters that need escaping in a URL"),
-        ("@acme%2fx%25y", "the package name holds characters that need escaping in a URL"),
+        (
+            "@acme%2f",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "@%2fx",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "@acme%2fa%2fb",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "@acme%2fx%3Fy",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "@acme%2fx%23y",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        (
+            "@acme%2fx%25y",
+            "the package name holds characters that need escaping in a URL",
+        ),
     ] {
         for method in ["GET", "PUT"] {
             let request = registry.request(method, &format!("/{written}"));
@@ -101,10 +212,18 @@ fn an_address_that_a_file_system_would_obey_dies_before_anything_looks_at_it() {
         registry.refuses(path, &request, 400, "bad request");
     }
     let long = format!("/{}", "a".repeat(9000));
-    registry.refuses("a long path", &registry.request("GET", &long), 400, "bad request");
+    registry.refuses(
+        "a long path",
+        &registry.request("GET", &long),
+        400,
+        "bad request",
+    );
     // decoded twice, it is still no path
     for (path, error) in [
-        ("/@acme%252f..%252fleft-pad", "a scope is not a package name"),
+        (
+            "/@acme%252f..%252fleft-pad",
+            "a scope is not a package name",
+        ),
         ("/@acme%252f%252e%252e", "a scope is not a package name"),
         (
             "/..%252f..%252fetc",
@@ -189,10 +308,20 @@ fn a_tag_that_could_be_taken_for_a_version_is_refused() {
 
         let mut document = publish_document(NAME, "1.1.0", &honest(NAME, "1.1.0"));
         document["dist-tags"] = serde_json::json!({tag: "1.1.0"});
-        registry.refuses(&format!("publish {tag}"), &registry.put(NAME, &document), 400, &error);
+        registry.refuses(
+            &format!("publish {tag}"),
+            &registry.put(NAME, &document),
+            400,
+            &error,
+        );
     }
     let mut document = publish_document(NAME, "1.1.0", &honest(NAME, "1.1.0"));
     document["dist-tags"] = serde_json::json!({"": "1.1.0"});
     let error = "a tag must not be empty nor hold characters that need escaping in a URL";
-    registry.refuses("publish an empty tag", &registry.put(NAME, &document), 400, error);
+    registry.refuses(
+        "publish an empty tag",
+        &registry.put(NAME, &document),
+        400,
+        error,
+    );
 }

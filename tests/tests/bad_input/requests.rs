@@ -35,9 +35,21 @@ fn credentials_that_cannot_be_read_are_refused_and_never_taken_for_none() {
     let two = "more than one Authorization header";
     let unreadable = "the header cannot be read";
     for (what, values, error) in [
-        ("twice the same", vec![bearer.as_str(), bearer.as_str()], two),
-        ("a good one and a wrong one", vec![bearer.as_str(), "Bearer x"], two),
-        ("a wrong one and a good one", vec!["Bearer x", bearer.as_str()], two),
+        (
+            "twice the same",
+            vec![bearer.as_str(), bearer.as_str()],
+            two,
+        ),
+        (
+            "a good one and a wrong one",
+            vec![bearer.as_str(), "Bearer x"],
+            two,
+        ),
+        (
+            "a wrong one and a good one",
+            vec!["Bearer x", bearer.as_str()],
+            two,
+        ),
         ("Basic and Bearer", vec!["Basic eDp5", bearer.as_str()], two),
         ("no scheme", vec![registry.token.as_str()], unreadable),
         ("an unknown scheme", vec!["Digest username=ann"], unreadable),
@@ -52,9 +64,11 @@ fn credentials_that_cannot_be_read_are_refused_and_never_taken_for_none() {
             } else {
                 address.clone()
             };
-            let request = values.iter().fold(Request::new(method, path), |request, value| {
-                request.header("Authorization", value)
-            });
+            let request = values
+                .iter()
+                .fold(Request::new(method, path), |request, value| {
+                    request.header("Authorization", value)
+                });
             registry.refuses(&format!("{what}: {method}"), &request, 400, error);
         }
         let ping = values
@@ -122,11 +136,31 @@ fn a_login_that_does_not_hold_is_refused() {
         Request::put(&path).json(&json!({"name": name, "password": password}))
     };
     for (what, request, status, error) in [
-        ("a password", login("ann", "hunter2"), 401, "Bad credentials"),
+        (
+            "a password",
+            login("ann", "hunter2"),
+            401,
+            "Bad credentials",
+        ),
         ("no password", login("ann", ""), 401, "Bad credentials"),
-        ("another name", login("bob", &bob), 400, "user in URL does not match body"),
-        ("no name", Request::put(&path).json(&json!({"password": bob})), 400, "user in URL does not match body"),
-        ("a list", Request::put(&path).json(&json!([])), 400, "the login must be a JSON object"),
+        (
+            "another name",
+            login("bob", &bob),
+            400,
+            "user in URL does not match body",
+        ),
+        (
+            "no name",
+            Request::put(&path).json(&json!({"password": bob})),
+            400,
+            "user in URL does not match body",
+        ),
+        (
+            "a list",
+            Request::put(&path).json(&json!([])),
+            400,
+            "the login must be a JSON object",
+        ),
     ] {
         registry.refuses(what, &request, status, error);
     }
@@ -137,16 +171,46 @@ fn a_token_that_would_be_wider_than_asked_for_is_refused() {
     let registry = Registry::open();
     let tokens = |body| registry.request("POST", "/-/npm/v1/tokens").json(&body);
     for (what, body, status, error) in [
-        ("a password that is none", json!({"password": "hunter2"}), 401, "Bad credentials"),
-        ("addresses", json!({"cidr_whitelist": ["10.0.0.0/8"]}), 400, "tokens of this registry cannot be restricted by cidr_whitelist"),
-        ("packages", json!({"packages": ["@acme/left-pad"]}), 400, "tokens of this registry cannot be restricted by packages"),
-        ("a date that is none", json!({"expires": "tomorrow"}), 400, "expires must be a number of days or an RFC 3339 date and time to come"),
-        ("a list", json!([]), 400, "the token request must be a JSON object"),
+        (
+            "a password that is none",
+            json!({"password": "hunter2"}),
+            401,
+            "Bad credentials",
+        ),
+        (
+            "addresses",
+            json!({"cidr_whitelist": ["10.0.0.0/8"]}),
+            400,
+            "tokens of this registry cannot be restricted by cidr_whitelist",
+        ),
+        (
+            "packages",
+            json!({"packages": ["@acme/left-pad"]}),
+            400,
+            "tokens of this registry cannot be restricted by packages",
+        ),
+        (
+            "a date that is none",
+            json!({"expires": "tomorrow"}),
+            400,
+            "expires must be a number of days or an RFC 3339 date and time to come",
+        ),
+        (
+            "a list",
+            json!([]),
+            400,
+            "the token request must be a JSON object",
+        ),
     ] {
         registry.refuses(what, &tokens(body), status, error);
     }
     let page = registry.request("GET", "/-/npm/v1/tokens?page=x");
-    registry.refuses("a page that is no number", &page, 400, "page must be a number");
+    registry.refuses(
+        "a page that is no number",
+        &page,
+        400,
+        "page must be a number",
+    );
     let key = registry.request("DELETE", "/-/npm/v1/tokens/token/999999999");
     registry.refuses("a token of nobody", &key, 404, "Not found");
 }

@@ -68,13 +68,24 @@ fn tags_point_at_what_is_there_and_latest_stays() {
     };
 
     let absent = put("next", "\"9.9.9\"");
-    registry.refuses("an absent version", &absent, 404, "version not found: 9.9.9");
+    registry.refuses(
+        "an absent version",
+        &absent,
+        404,
+        "version not found: 9.9.9",
+    );
     let a_tag = put("next", "\"latest\"");
     registry.refuses("a tag of a tag", &a_tag, 400, "invalid version: \"latest\"");
     for (body, error) in [
         ("", "EOF while parsing a value"),
-        ("1.0.0", "invalid type: floating point `1.0`, expected a string"),
-        (r#"{"latest":"1.0.0"}"#, "invalid type: map, expected a string"),
+        (
+            "1.0.0",
+            "invalid type: floating point `1.0`, expected a string",
+        ),
+        (
+            r#"{"latest":"1.0.0"}"#,
+            "invalid type: map, expected a string",
+        ),
         (r#"["1.0.0"]"#, "invalid type: sequence, expected a string"),
         ("null", "invalid type: null, expected a string"),
         (r#""1.0.0"#, "EOF while parsing a string"),
@@ -83,7 +94,12 @@ fn tags_point_at_what_is_there_and_latest_stays() {
         registry.refuses(body, &put("next", body), 400, &error);
     }
     let long = format!("\"{}\"", "1".repeat(5000));
-    registry.refuses("a long version", &put("next", &long), 413, "payload too large: limit 4096 bytes");
+    registry.refuses(
+        "a long version",
+        &put("next", &long),
+        413,
+        "payload too large: limit 4096 bytes",
+    );
 
     let latest = registry.request("DELETE", &tag("latest"));
     registry.refuses("latest", &latest, 403, "cannot delete the latest tag");

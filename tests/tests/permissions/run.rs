@@ -174,6 +174,7 @@ fn let_in(case: &Case<'_>, answer: &Response) -> Checked {
             let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
             same("error", &body["error"], &Value::from(*error))
         }
+        Gets::Unasked => Err("this must not have been asked".to_owned()),
     }
 }
 
@@ -181,7 +182,11 @@ fn let_in(case: &Case<'_>, answer: &Response) -> Checked {
 fn check_head(get: &Response, head: &Response) -> Checked {
     same("HEAD's status", &head.status, &get.status)?;
     for name in ["content-length", "content-type", "etag", "www-authenticate"] {
-        same(&format!("HEAD's {name}"), &head.header(name), &get.header(name))?;
+        same(
+            &format!("HEAD's {name}"),
+            &head.header(name),
+            &get.header(name),
+        )?;
     }
     same("HEAD's body", &head.body.len(), &0)
 }

@@ -9,7 +9,7 @@ pub(crate) struct Spelling {
     name: fn(&str) -> String,
     path: fn(&str) -> String,
     /// The scope is compared as an account's name is, without regard to case.
-    is_upper: bool,
+    pub(crate) is_upper: bool,
 }
 
 /// The spelling that npm, yarn and bun use.
@@ -113,7 +113,9 @@ impl Spelling {
     /// The name as it comes out when the address is decoded.
     pub(crate) fn shown(&self, name: &str) -> String {
         match name.split_once('/') {
-            Some((scope, rest)) if self.is_upper => format!("{}/{rest}", scope.to_ascii_uppercase()),
+            Some((scope, rest)) if self.is_upper => {
+                format!("{}/{rest}", scope.to_ascii_uppercase())
+            }
             _ => name.to_owned(),
         }
     }
