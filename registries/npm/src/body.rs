@@ -186,7 +186,7 @@ enum Text {
     Outside,
     /// A string that nobody waits for.
     Plain { escaped: bool },
-    /// A key of the first three levels, which began at this byte of what is kept.
+    /// A key that leads to an attachment's data or away from it, which began at this byte of what is kept.
     Key { from: usize, escaped: bool },
     /// An attachment's data.
     Data,
@@ -298,9 +298,13 @@ impl Scanner {
     fn quote(&mut self, place: usize) -> Event {
         if self.expects_key && self.in_object() {
             self.expects_key = false;
-            self.text = Text::Key {
-                from: place,
-                escaped: false,
+            self.text = if self.depth == 1 || self.in_attachments {
+                Text::Key {
+                    from: place,
+                    escaped: false,
+                }
+            } else {
+                Text::Plain { escaped: false }
             };
         } else if self.depth == 3
             && self.objects == [true; 3]
@@ -330,9 +334,8 @@ impl Scanner {
     fn note_key(&mut self, key: String) {
         match self.depth {
             1 => self.in_attachments = key == "_attachments",
-            2 if self.in_attachments => self.attachment = key,
-            3 if self.in_attachments => self.at_data = key == "data",
-            _ => {}
+            2 => self.attachment = key,
+            _ => self.at_data = key == "data",
         }
     }
 }

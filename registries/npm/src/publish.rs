@@ -39,6 +39,12 @@ const SUMS: Sums = Sums::SHA512.and(Sums::SHA1);
 /// What clients send for a package without a README.
 const NO_README: &str = "ERROR: No README data found!";
 
+/// Tags that one publish may move; clients send one.
+const MAX_TAGS: usize = 100;
+
+/// The most that is kept of a version's metadata, in bytes; every document repeats it.
+const MAX_METADATA_BYTES: usize = 8 << 20;
+
 /// The longest licence and description that are kept beside the metadata, in bytes.
 const MAX_LICENSE_BYTES: usize = 1024;
 const MAX_DESCRIPTION_BYTES: usize = 4096;
@@ -368,6 +374,10 @@ fn tags(
     for (tag, to) in submission.tags() {
         if NpmVersion::clean(to).as_ref() == Some(version) {
             tags.push(version::tag(tag)?);
+            if tags.len() > MAX_TAGS {
+                let why = format!("a version is published with at most {MAX_TAGS} tags");
+                return Err(Fault::invalid("dist-tags", why));
+            }
         } else if !known.contains(to) {
             return Err(Fault::invalid(
                 "dist-tags",
@@ -439,17 +449,24 @@ fn assemble(
     if has_install_script {
         manifest.set("hasInstallScript", &json!(true));
     }
-    let dist = dist(digests, &contents.file_count, &contents.unpacked_size)?;
+    let dist = dist(digests, contents.file_count, contents.unpacked_size)?;
     let abbreviated = manifest.to_json(|key| {
         ABBREVIATED.contains(&key) && (key != "_hasShrinkwrap" || contents.has_shrinkwrap)
     });
     let full = manifest.to_json(|_| true);
+    let metadata = format!(r#"{{"dist":{dist},"abbreviated":{abbreviated},"full":{full}}}"#);
+    if metadata.len() > MAX_METADATA_BYTES {
+        return Err(Fault::invalid(
+            "versions",
+            "the metadata of the version is larger than 8 MiB",
+        ));
+    }
     Ok(Draft {
         version: version.to_text()?,
         key: version.to_key()?,
         is_prerelease: version.is_prerelease(),
         files: Vec::new(),
-        metadata: format!(r#"{{"dist":{dist},"abbreviated":{abbreviated},"full":{full}}}"#),
+        metadata,
         readme: readme.map(|text| shortened(text, MAX_README_BYTES)),
         license: license(&manifest),
         description: manifest
@@ -491,7 +508,7 @@ fn add_gyp_build(manifest: &mut Manifest, claimed: &Manifest) {
     }
 }
 
-fn dist(digests: &Digests, file_count: &u64, unpacked_size: &u64) -> Result<String, Fault> {
+fn dist(digests: &Digests, file_count: u64, unpacked_size: u64) -> Result<String, Fault> {
     let (Some(sha512), Some(sha1)) = (&digests.sha512, &digests.sha1) else {
         return Err(Fault::internal("a tarball was staged without its sums"));
     };

@@ -18,8 +18,9 @@ const ASK_AGAIN_PUBLIC: HeaderValue = HeaderValue::from_static("public, no-cache
 const FOREVER: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 const FOREVER_PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// Never `Authorization`: npm writes every header named here to its cache on disk.
-const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+/// The door adds the coding. Never `Authorization`: npm writes every header named here to its
+/// cache on disk.
+const VARY: HeaderValue = HeaderValue::from_static("Accept");
 
 const FULL: DocumentKey = DocumentKey {
     form: "full",

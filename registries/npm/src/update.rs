@@ -1,7 +1,7 @@
 //! Documents without a tarball: deprecation, and versions that are gone from a document
 //! (`spec/npm.md` 10, 11).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::StatusCode;
 use packhouse_core::Fault;
@@ -282,7 +282,8 @@ impl Diff {
         package: &PackageView,
         expect: i64,
     ) -> Result<Revision, Fault> {
-        let stays = |key: &NormalizedVersion| !self.missing.contains(key);
+        let gone: HashSet<&NormalizedVersion> = self.missing.iter().collect();
+        let stays = |key: &NormalizedVersion| !gone.contains(key);
         let mut tags = Vec::new();
         if latest(package).is_some_and(|latest| !stays(&latest.key)) {
             let staying = || {

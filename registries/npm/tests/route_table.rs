@@ -1,5 +1,11 @@
 //! Every request shape, and what it is taken for.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use http::{HeaderMap, Method};
 use packhouse_core::policy::Need;
 use packhouse_core::{Fault, Registry};

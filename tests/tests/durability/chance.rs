@@ -43,8 +43,10 @@ impl Chance {
 
     /// Bytes that cannot be compressed.
     pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
-        let words = std::iter::repeat_with(|| self.next().to_le_bytes());
-        let mut bytes: Vec<u8> = words.take(length.div_ceil(8)).flatten().collect();
+        let mut bytes = vec![0; length.next_multiple_of(8)];
+        for word in bytes.chunks_exact_mut(8) {
+            word.copy_from_slice(&self.next().to_le_bytes());
+        }
         bytes.truncate(length);
         bytes
     }

@@ -284,6 +284,17 @@ fn what_does_not_fit_together_is_refused_in_words() {
             "invalid integrity: EINTEGRITY: sha512 mismatch for widget-1.1.0.tgz",
         ),
         (
+            with(|d| d["versions"]["1.1.0"]["x"] = json!("x".repeat(MAX_METADATA_BYTES))),
+            "invalid versions: the metadata of the version is larger than 8 MiB",
+        ),
+        (
+            with(|d| {
+                let tags = (0..=MAX_TAGS).map(|n| (format!("t{n}"), json!("1.1.0")));
+                d["dist-tags"] = Value::Object(tags.collect());
+            }),
+            "invalid dist-tags: a version is published with at most 100 tags",
+        ),
+        (
             with(|d| d["versions"]["1.1.1"] = json!({})),
             "invalid versions: only one version can be published at a time, with one tarball",
         ),
