@@ -282,7 +282,7 @@ fn a_body_that_is_no_json_is_refused() {
                 .iter()
                 .map(|b| if *b == 0 { 0xff } else { *b })
                 .collect(),
-            "malformed JSON in a key: invalid unicode code point",
+            "malformed JSON in the document: invalid unicode code point",
         ),
         (
             "a form",
