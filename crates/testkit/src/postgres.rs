@@ -159,6 +159,34 @@ impl PostgresServer {
             .expect("the server's address ends with a database");
         format!("{server}/{name}{query}")
     }
+
+    /// Waits until nobody is connected to a database of this server. What a killed process asked
+    /// for last goes on without it: only then is it known what became of that.
+    ///
+    /// # Panics
+    ///
+    /// When somebody still is after half a minute.
+    pub fn wait_until_left(&self, database_url: &str) {
+        const SESSIONS: &str = "select count(*) from pg_stat_activity \
+             where datname = current_database() and pid <> pg_backend_pid() \
+             and backend_type = 'client backend'";
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let mut psql = Command::new(&self.psql);
+            psql.args(["--no-psqlrc", "-tAc", SESSIONS])
+                .arg(database_url);
+            let sessions = run(&mut psql);
+            if sessions.trim() == "0" {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} sessions are still open",
+                sessions.trim()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 impl Drop for PostgresServer {
@@ -283,7 +311,8 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn run(command: &mut Command) {
+/// Runs a command that must succeed, and gives what it printed.
+fn run(command: &mut Command) -> String {
     let output = command.output().expect("the command can be started");
     assert!(
         output.status.success(),
@@ -292,10 +321,14 @@ fn run(command: &mut Command) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::sync::mpsc::{self, RecvTimeoutError};
+
     use super::*;
 
     #[test]
@@ -317,5 +350,44 @@ mod tests {
 
         drop(server);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_database_is_left_when_its_last_session_ends() {
+        let parent = tempfile::tempdir_in("/tmp").unwrap();
+        run(Command::new("chmod").arg("755").arg(parent.path()));
+        let Some(server) = PostgresServer::start(parent.path(), Durability::None) else {
+            return;
+        };
+        let database = server.new_database();
+        server.wait_until_left(&database);
+
+        let mut session = Command::new(&server.psql)
+            .args(["--no-psqlrc", "-tA"])
+            .arg(&database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = session.stdin.take().unwrap();
+        writeln!(input, "select 1;").unwrap();
+        let mut line = String::new();
+        BufReader::new(session.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(line, "1\n");
+        thread::scope(|scope| {
+            let (sender, left) = mpsc::sync_channel(1);
+            let (server, database) = (&server, &database);
+            scope.spawn(move || {
+                server.wait_until_left(database);
+                sender.send(()).unwrap();
+            });
+            let early = left.recv_timeout(Duration::from_millis(300));
+            drop(input);
+            assert_eq!(early, Err(RecvTimeoutError::Timeout));
+            left.recv().unwrap();
+        });
+        assert!(session.wait().unwrap().success());
     }
 }

@@ -8,6 +8,13 @@ use crate::chance::Chance;
 use crate::ledger::{Attempt, Fate};
 use crate::release::Release;
 
+/// What a client has to tell while it works.
+#[derive(Debug)]
+pub(crate) enum News {
+    Acknowledged,
+    Failed(String),
+}
+
 pub(crate) struct Client<'a> {
     number: usize,
     round: u64,
@@ -30,7 +37,7 @@ impl<'a> Client<'a> {
     pub(crate) fn publish_until_it_fails(
         mut self,
         base: &str,
-        trouble: &SyncSender<String>,
+        news: &SyncSender<News>,
     ) -> Vec<Attempt> {
         let mut attempts = Vec::new();
         let mut connection = Connection::open(base);
@@ -40,7 +47,7 @@ impl<'a> Client<'a> {
             let open = match &mut connection {
                 Ok(open) => open,
                 Err(error) => {
-                    report(trouble, error.to_string());
+                    tell(news, News::Failed(error.to_string()));
                     break;
                 }
             };
@@ -50,18 +57,22 @@ impl<'a> Client<'a> {
                         release,
                         fate: Fate::Published,
                     });
+                    if news.send(News::Acknowledged).is_err() {
+                        // The server was killed, or the test has failed.
+                        break;
+                    }
                     if !open.is_open() {
                         connection = Connection::open(base);
                     }
                 }
                 Ok(answer) => {
-                    report(trouble, format!("{release:?}: {answer}"));
+                    tell(news, News::Failed(format!("{release:?}: {answer}")));
                     panic!("{release:?}: {answer}");
                 }
                 Err(error) => {
                     let fate = Fate::InFlight(document);
                     attempts.push(Attempt { release, fate });
-                    report(trouble, error.to_string());
+                    tell(news, News::Failed(error.to_string()));
                     break;
                 }
             }
@@ -70,7 +81,7 @@ impl<'a> Client<'a> {
     }
 }
 
-fn report(trouble: &SyncSender<String>, text: String) {
-    // Once the server was killed, nobody asks any more.
-    let _ = trouble.try_send(text);
+fn tell(listener: &SyncSender<News>, news: News) {
+    // Once the server was killed, nobody listens, and the failure is what was asked for.
+    let _ = listener.send(news);
 }

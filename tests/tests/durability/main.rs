@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -16,7 +17,7 @@ mod inspection;
 mod ledger;
 mod release;
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use packhouse_testkit::postgres::PostgresServer;
 use packhouse_testkit::server::{TestServer, TestServerBuilder};
 
 use chance::Chance;
-use client::Client;
+use client::{Client, News};
 use inspection::Inspection;
 use ledger::{Attempt, Ledger};
 
@@ -38,13 +39,19 @@ const KILLS: u64 = 200;
 const KILLS_ON_POSTGRES: u64 = 40;
 const CLIENTS: usize = 8;
 
-/// The longest that a server lives once it was found to be in order.
-const LIFE: Duration = Duration::from_millis(120);
+/// A server dies when it acknowledged fewer publishes than this, and a moment later.
+const ACKNOWLEDGED_BEFORE: u32 = 8;
+
+/// The longest such moment: about what a publish takes.
+const MOMENT: Duration = Duration::from_millis(30);
+
+/// How long the clients may need for what comes before that moment.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn two_hundred_kills_lose_nothing_that_was_acknowledged() {
     let kills = number(KILLS_VARIABLE).unwrap_or(KILLS);
-    survive(TestServer::builder(), kills);
+    survive(TestServer::builder(), kills, || ());
 }
 
 #[test]
@@ -53,13 +60,14 @@ fn kills_lose_nothing_on_postgresql_either() {
         return;
     };
     let kills = number(KILLS_VARIABLE).map_or(KILLS_ON_POSTGRES, |kills| kills.div_ceil(5));
-    survive(
-        TestServer::builder().database_url(postgres.new_database()),
-        kills,
-    );
+    let database = postgres.new_database();
+    let server = TestServer::builder().database_url(&database);
+    survive(server, kills, || postgres.wait_until_left(&database));
 }
 
-fn survive(server: TestServerBuilder, kills: u64) {
+/// Kills a server again and again. `settled` returns once nothing goes on that a killed server
+/// began.
+fn survive(server: TestServerBuilder, kills: u64, settled: impl Fn()) {
     let seed = number(SEED_VARIABLE).unwrap_or_else(chance::any_seed);
     eprintln!("{SEED_VARIABLE}={seed}");
     let mut chance = Chance::new(seed);
@@ -74,8 +82,12 @@ fn survive(server: TestServerBuilder, kills: u64) {
         let clients: Vec<Client<'_>> = (0..CLIENTS)
             .map(|number| Client::new(number, round, &token, chance.branch()))
             .collect();
-        let moment = LIFE.mul_f64(chance.fraction());
-        ledger.enter(publish_until_killed(&mut server, clients, moment));
+        let death = Death {
+            acknowledged: chance.below(ACKNOWLEDGED_BEFORE),
+            moment: MOMENT.mul_f64(chance.fraction()),
+        };
+        ledger.enter(publish_until_killed(&mut server, clients, &death));
+        settled();
         server.restart();
         Inspection::open(&server, &token).of_round(round, &mut ledger, &mut chance);
     }
@@ -99,32 +111,54 @@ fn survive(server: TestServerBuilder, kills: u64) {
     );
 }
 
-/// Lets the clients publish until the moment comes, and kills the server under their hands.
+/// When a server is killed.
+struct Death {
+    /// After so many publishes,
+    acknowledged: u32,
+    /// and so much time.
+    moment: Duration,
+}
+
+/// Lets the clients publish, and kills the server under their hands.
 fn publish_until_killed(
     server: &mut TestServer,
     clients: Vec<Client<'_>>,
-    moment: Duration,
+    death: &Death,
 ) -> Vec<Attempt> {
     let base = server.base().to_owned();
-    let (trouble, troubles) = mpsc::sync_channel(CLIENTS);
+    let (news, heard) = mpsc::sync_channel(CLIENTS);
     thread::scope(|scope| {
         let at_work: Vec<_> = clients
             .into_iter()
             .map(|client| {
-                let (base, trouble) = (base.as_str(), trouble.clone());
-                scope.spawn(move || client.publish_until_it_fails(base, &trouble))
+                let (base, news) = (base.as_str(), news.clone());
+                scope.spawn(move || client.publish_until_it_fails(base, &news))
             })
             .collect();
-        match troubles.recv_timeout(moment) {
-            Err(RecvTimeoutError::Timeout) => {}
-            early => panic!("a publish failed before the kill: {early:?}"),
+        for _ in 0..death.acknowledged {
+            listen(&heard, Instant::now() + PATIENCE).expect("publishing goes on");
         }
+        let moment = Instant::now() + death.moment;
+        while listen(&heard, moment).is_some() {}
         server.kill();
+        // Who has more to tell is not kept waiting.
+        drop(heard);
         at_work
             .into_iter()
             .flat_map(|client| client.join().unwrap())
             .collect()
     })
+}
+
+/// Waits for the next publish that is acknowledged; `None` when the deadline comes first.
+fn listen(news: &Receiver<News>, deadline: Instant) -> Option<()> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    match news.recv_timeout(left) {
+        Ok(News::Acknowledged) => Some(()),
+        Ok(News::Failed(why)) => panic!("a publish failed before the kill: {why}"),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => panic!("all clients gave up before the kill"),
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -53,10 +53,10 @@ fn a_huge_package_is_never_held_in_memory() {
 
     let huge = HugePackage::new("@ann/huge", size);
     memory.step("a publish", GROWTH_MIB, || {
-        huge.publish(server.base(), &token)
+        huge.publish(server.base(), &token);
     });
     memory.step("a download", GROWTH_MIB, || {
-        read_whole(&server, &huge, &token)
+        read_whole(&server, &huge, &token);
     });
     memory.step("downloads side by side", GROWTH_BY_READERS_MIB, || {
         read_side_by_side(&server, &huge, &token);
