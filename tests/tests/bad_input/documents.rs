@@ -1,6 +1,6 @@
 //! Publish documents that contradict themselves, the address they were sent to, or JSON.
 
-use packhouse_tests::npm_body::{attachment_key, publish_document};
+use packhouse_testkit::npm::{attachment_key, publish_document};
 use serde_json::{Value, json};
 
 use crate::registry::{NAME, Registry, address, honest};

@@ -1,7 +1,7 @@
 //! Names, versions and tags that nobody may publish, and addresses that are none.
 
 use packhouse_testkit::http::Request;
-use packhouse_tests::npm_body::publish_document;
+use packhouse_testkit::npm::publish_document;
 
 use crate::registry::{MOUNT, NAME, Registry, address, honest};
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::{Request, Response};
+use packhouse_testkit::npm::publish_document;
 use packhouse_testkit::server::TestServer;
-use packhouse_tests::npm_body::publish_document;
 use serde_json::{Value, json};
 
 pub(crate) const MOUNT: &str = "/_registry/npm";

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::Request;
+use packhouse_testkit::npm::publish_document;
 use packhouse_testkit::server::TestServer;
-use packhouse_tests::npm_body::publish_document;
 use serde_json::json;
 
 use crate::oracle::{Column, GROUPS, NAMESPACES, VISIBILITIES};
