@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use packhouse_db::packages::{NewPackage, Package};
 use packhouse_db::{
-    AccountKind, Tx, accounts, blobs, files, grants, packages, repositories, tags, ties, versions,
+    AccountKind, DbError, Tx, accounts, blobs, files, grants, packages, repositories, tags, ties,
+    versions,
 };
 use packhouse_names::{
     FileName, NormalizedVersion, PackageId, RepoRole, RepositoryId, Role, StorageKey, TagName,
@@ -188,7 +189,12 @@ impl Publishing<'_> {
             return Err(Fault::Conflict(draft.version.to_string()));
         }
         let size = kept.iter().map(|file| file.digests.size).sum();
-        let version = versions::insert(tx, &self.version_row(id, draft, size))?;
+        let version = versions::insert(tx, &self.version_row(id, draft, size)).map_err(
+            |error| match error {
+                DbError::Duplicate => Fault::Conflict(draft.version.to_string()),
+                other => other.into(),
+            },
+        )?;
         let mut losers = Vec::new();
         for file in kept {
             losers.extend(self.file_row(tx, id, version, file)?);

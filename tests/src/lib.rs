@@ -1,3 +1,1 @@
-//! What several suites of black-box tests share.
-
-pub mod npm_body;
+//! Black-box tests against a started server; what they stand on is `packhouse-testkit`.

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::Instant;
 
@@ -9,12 +10,20 @@ use crate::{ArchiveError, Limits};
 const BUFFER_BYTES: usize = 32 * 1024;
 
 /// Unpacks gzip members that follow each other, within limits. Once it failed it keeps failing.
-pub(crate) struct Gunzip<R> {
+pub struct Gunzip<R> {
     state: State<R>,
     limits: Limits,
     began: Instant,
     gzip_members: u64,
     unpacked: u64,
+}
+
+impl<R> fmt::Debug for Gunzip<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gunzip")
+            .field("unpacked", &self.unpacked)
+            .finish_non_exhaustive()
+    }
 }
 
 type Packed<R> = BufReader<Counted<R>>;
@@ -27,7 +36,11 @@ enum State<R> {
 }
 
 impl<R: Read> Gunzip<R> {
-    pub(crate) fn new(reader: R, limits: &Limits) -> Self {
+    /// Begins with the first byte that `reader` gives; the clock of [`Limits::time`] begins as well.
+    ///
+    /// What is wrong with the bytes comes out of reading as an [`io::Error`], and turns into an
+    /// [`ArchiveError`] again with `From`.
+    pub fn new(reader: R, limits: &Limits) -> Self {
         let counted = Counted { reader, bytes: 0 };
         Self {
             state: State::Between(BufReader::with_capacity(BUFFER_BYTES, counted)),

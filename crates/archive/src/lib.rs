@@ -9,6 +9,7 @@ mod path;
 mod targz;
 
 pub use error::{ArchiveError, Kind};
+pub use gunzip::Gunzip;
 pub use limits::Limits;
 pub use path::MemberPath;
 pub use targz::{Member, TarGz};

@@ -11,7 +11,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use packhouse_testkit::http::{self, Request};
-use packhouse_testkit::npm::publish_document;
 use packhouse_testkit::server::TestServer;
 
 use crate::command::{self, cargo, find};
@@ -144,7 +143,7 @@ fn fill(server: &TestServer, token: &str, name: &str, versions: usize) -> Result
     let full = format!("@{OWNER}/{name}");
     for patch in 0..versions {
         let payload = publishers::noise(patch, SMALL_TARBALL);
-        let body = publish_document(&full, &format!("1.0.{patch}"), &payload);
+        let body = publishers::document(&full, &format!("1.0.{patch}"), &payload);
         let request = Request::put(format!("{MOUNT}/@{OWNER}%2f{name}"))
             .bearer(token)
             .header("content-type", "application/json")

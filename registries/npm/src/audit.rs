@@ -4,8 +4,8 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use flate2::read::GzDecoder;
 use http::{StatusCode, header};
+use packhouse_archive::Gunzip;
 use packhouse_core::cx::WriteCx;
 use packhouse_core::{Fault, Sums};
 use packhouse_wire::{Body, Head, Reply};
@@ -29,11 +29,11 @@ pub(crate) async fn answer(
     let is_gzip = is_gzip(head)?;
     let mut staged = cx.stage(body, Sums::NONE, MAX_SENT_BYTES).await?;
     let text = cx
-        .inspect(&mut staged, move |sent, _| {
+        .inspect(&mut staged, move |sent, limits| {
             if is_gzip {
                 reply_to(
                     audit,
-                    Bounded::new(GzDecoder::new(sent), MAX_INFLATED_BYTES),
+                    Bounded::new(Gunzip::new(sent, &limits), MAX_INFLATED_BYTES),
                 )
             } else {
                 reply_to(audit, Bounded::new(sent, MAX_INFLATED_BYTES))
@@ -223,6 +223,7 @@ fn no_advisories(counts: &Counts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use packhouse_archive::Limits;
     use packhouse_testkit::archives::gzip;
 
     fn answered(audit: Audit, body: &[u8]) -> Result<String, String> {
@@ -234,7 +235,7 @@ mod tests {
         let body = br#"{"lodash":["4.17.20"],"@acme/widget":["1.0.0","1.1.0"]}"#;
         assert_eq!(answered(Audit::Bulk, body), Ok("{}".to_owned()));
         let packed = gzip(body);
-        let inflated = Bounded::new(GzDecoder::new(&*packed), 1 << 20);
+        let inflated = Bounded::new(Gunzip::new(&*packed, &Limits::default()), 1 << 20);
         assert_eq!(reply_to(Audit::Bulk, inflated).unwrap(), "{}");
     }
 
@@ -273,7 +274,7 @@ mod tests {
                 "{body}"
             );
         }
-        let not_gzip = Bounded::new(GzDecoder::new(&b"plain"[..]), 1 << 20);
+        let not_gzip = Bounded::new(Gunzip::new(&b"plain"[..], &Limits::default()), 1 << 20);
         assert_eq!(
             reply_to(Audit::Bulk, not_gzip).unwrap_err().to_string(),
             "invalid body: the body cannot be unpacked"

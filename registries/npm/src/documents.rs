@@ -5,7 +5,7 @@
 
 use packhouse_core::Fault;
 use packhouse_core::model::{PackageView, Standing, VersionView};
-use packhouse_names::{PackageId, VersionText};
+use packhouse_names::{Login, PackageId, VersionText};
 use packhouse_wire::BaseUrl;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -248,11 +248,7 @@ impl Out {
     fn new(package: &PackageView, base: &BaseUrl, capacity: usize) -> Self {
         let name = package.name.as_str();
         let prefix = json_string(&format!("{base}/{name}/-/{}-", unscoped(name)));
-        let maintainers: Vec<String> = package
-            .maintainers
-            .iter()
-            .map(|login| format!("{{\"name\":{}}}", json_string(login.as_str())))
-            .collect();
+        let maintainers: Vec<String> = package.maintainers.iter().map(person).collect();
         Self {
             bytes: Vec::with_capacity(capacity),
             tarball_prefix: prefix.strip_suffix('"').unwrap_or(&prefix).to_owned(),
@@ -313,9 +309,9 @@ impl Out {
         self.raw(version.name.as_str());
         self.raw(".tgz\"}");
         if let Some(publisher) = &version.publisher {
-            self.raw(",\"_npmUser\":{\"name\":");
-            self.string(publisher.as_str());
-            self.raw("}");
+            self.raw(",\"_npmUser\":");
+            let publisher = person(publisher);
+            self.raw(&publisher);
         }
     }
 
@@ -340,6 +336,14 @@ impl Out {
         }
         Ok(())
     }
+}
+
+/// Somebody, without an e-mail address: npm prints one, and would print `undefined`.
+fn person(login: &Login) -> String {
+    format!(
+        "{{\"name\":{},\"email\":\"\"}}",
+        json_string(login.as_str())
+    )
 }
 
 #[cfg(test)]

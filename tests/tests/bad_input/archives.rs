@@ -1,7 +1,7 @@
 //! Tarballs that are not what an installer can be handed.
 
 use packhouse_testkit::archives::{self, TarGz, gzip};
-use packhouse_tests::npm_body::publish_document;
+use packhouse_testkit::npm::publish_document;
 use serde_json::json;
 
 use crate::registry::{NAME, Registry};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use packhouse_testkit::archives::TarGz;
 use packhouse_testkit::http::{Connection, Request};
-use packhouse_tests::npm_body::publish_document;
+use packhouse_testkit::npm::publish_document;
 use serde_json::json;
 
 use crate::registry::{MAX_PACKAGE_BYTES, NAME, Registry, address, honest};

@@ -1,6 +1,6 @@
 //! Publish documents that contradict themselves, the address they were sent to, or JSON.
 
-use packhouse_tests::npm_body::{attachment_key, publish_document};
+use packhouse_testkit::npm::{attachment_key, publish_document};
 use serde_json::{Value, json};
 
 use crate::registry::{NAME, Registry, address, honest};
@@ -282,7 +282,7 @@ fn a_body_that_is_no_json_is_refused() {
                 .iter()
                 .map(|b| if *b == 0 { 0xff } else { *b })
                 .collect(),
-            "malformed JSON in a key: invalid unicode code point",
+            "malformed JSON in the document: invalid unicode code point",
         ),
         (
             "a form",

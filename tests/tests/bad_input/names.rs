@@ -1,7 +1,7 @@
 //! Names, versions and tags that nobody may publish, and addresses that are none.
 
 use packhouse_testkit::http::Request;
-use packhouse_tests::npm_body::publish_document;
+use packhouse_testkit::npm::publish_document;
 
 use crate::registry::{MOUNT, NAME, Registry, address, honest};
 
@@ -71,6 +71,42 @@ fn a_name_that_may_not_be_published_is_refused_with_its_rule() {
         403,
         "Only scoped packages (@owner/name) can be published to this registry",
     );
+}
+
+#[test]
+fn a_name_without_a_scope_has_rules_of_its_own() {
+    let registry = Registry::open_with_unscoped_names();
+    for (name, error) in [
+        (
+            "http",
+            "the package name is the name of a module that comes with Node",
+        ),
+        (
+            "fs",
+            "the package name is the name of a module that comes with Node",
+        ),
+        (
+            "constructor",
+            "the package name means something else to JavaScript",
+        ),
+        ("left~pad", "the package name must not hold any of ~'!()*"),
+        ("node_modules", "the package name is not allowed"),
+        (
+            "_left-pad",
+            "the package name must not begin with a period or an underscore",
+        ),
+    ] {
+        let document = publish_document(name, "1.0.0", &honest(name, "1.0.0"));
+        registry.refuses(name, &registry.put(name, &document), 400, error);
+    }
+    // old names are of this kind, and Windows' devices are names like any other
+    for name in ["JSONStream", "nul", "con", "-"] {
+        let document = publish_document(name, "1.0.0", &honest(name, "1.0.0"));
+        let _created = registry
+            .send(&registry.put(name, &document))
+            .expect_status(201);
+        assert_eq!(registry.packument(name)["name"], name);
+    }
 }
 
 #[test]

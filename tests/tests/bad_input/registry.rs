@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::{Request, Response};
+use packhouse_testkit::npm::publish_document;
 use packhouse_testkit::server::TestServer;
-use packhouse_tests::npm_body::publish_document;
 use serde_json::{Value, json};
 
 pub(crate) const MOUNT: &str = "/_registry/npm";
@@ -45,9 +45,16 @@ impl Registry {
 
     /// One that takes tarballs of so many bytes at most.
     pub(crate) fn open_with_limit(bytes: u64) -> Self {
-        let server = TestServer::builder()
-            .args(["--max-package-bytes", &bytes.to_string()])
-            .start();
+        Self::start(&["--max-package-bytes", &bytes.to_string()])
+    }
+
+    /// One where `acme` owns the names without a scope as well.
+    pub(crate) fn open_with_unscoped_names() -> Self {
+        Self::start(&["--npm-unscoped-owner", "acme"])
+    }
+
+    fn start(arguments: &[&str]) -> Self {
+        let server = TestServer::builder().args(arguments).start();
         server.admin(&["create-user", "ann"]);
         server.admin(&["create-org", "acme", "--owner", "ann"]);
         let token = server.token("ann", "read:packages,write:packages,delete:packages");

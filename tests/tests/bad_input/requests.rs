@@ -1,7 +1,7 @@
 //! Requests whose head is wrong, and credentials that cannot be read.
 
 use packhouse_testkit::http::Request;
-use packhouse_tests::npm_body::publish_document;
+use packhouse_testkit::npm::publish_document;
 use serde_json::json;
 
 use crate::registry::{MOUNT, NAME, Registry, address, honest};

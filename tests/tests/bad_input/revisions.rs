@@ -1,6 +1,6 @@
 //! Changes to what is there that must not happen.
 
-use packhouse_tests::npm_body::publish_document;
+use packhouse_testkit::npm::publish_document;
 use serde_json::json;
 
 use crate::registry::{NAME, Registry, address, honest};

@@ -1,6 +1,6 @@
 //! Bytes that are not what the document says of them.
 
-use packhouse_tests::npm_body::{attachment_key, integrity, publish_document, shasum};
+use packhouse_testkit::npm::{attachment_key, integrity, publish_document, shasum};
 use serde_json::{Value, json};
 
 use crate::registry::{NAME, Registry, honest};

@@ -135,7 +135,7 @@ pub(crate) fn callers(server: &TestServer) -> Vec<Caller> {
 /// one for each package that they published.
 pub(crate) fn tokens_of(login: &str) -> u64 {
     match login {
-        "owner-of-org" => 6 + 6 + 9,
+        "owner-of-org" => 6 + 6 + 12,
         "una" => 6 + 3 + 3,
         "maker" => 6 + 3,
         // one that the broken ones are made from; revoked and expired ones are not listed

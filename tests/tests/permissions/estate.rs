@@ -1,10 +1,12 @@
 //! The estate: an organization, its people, teams, repositories and packages, as the table of
 //! the oracle names them.
 
+use std::collections::BTreeMap;
+
 use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::Request;
+use packhouse_testkit::npm::publish_document;
 use packhouse_testkit::server::TestServer;
-use packhouse_tests::npm_body::publish_document;
 use serde_json::json;
 
 use crate::oracle::{Column, GROUPS, NAMESPACES, VISIBILITIES};
@@ -60,18 +62,18 @@ const ROLES: [&str; 3] = ["read", "write", "admin"];
 pub(crate) fn name(column: Column) -> String {
     match column {
         Column::There(group, place) => {
-            let scope = if GROUPS[group] == "own" {
-                "una"
-            } else {
-                "acme"
+            let namespace = match GROUPS[group] {
+                "own" => "@una/",
+                "bare" => "",
+                _ => "@acme/",
             };
-            format!("@{scope}/{}-{}", GROUPS[group], VISIBILITIES[place])
+            format!("{namespace}{}-{}", GROUPS[group], VISIBILITIES[place])
         }
-        Column::Absent(namespace) => format!("@{}/absent", NAMESPACES[namespace]),
+        Column::Absent(namespace) => format!("{}absent", NAMESPACES[namespace]),
     }
 }
 
-/// Every column: 15 packages that exist, 3 that do not.
+/// Every column: 18 packages that exist, 4 that do not.
 pub(crate) fn columns() -> Vec<Column> {
     let there = (0..GROUPS.len())
         .flat_map(|group| (0..VISIBILITIES.len()).map(move |place| Column::There(group, place)));
@@ -87,6 +89,38 @@ pub(crate) fn tarball(name: &str) -> Vec<u8> {
 
 fn tarball_of(name: &str, version: &str) -> Vec<u8> {
     npm_tarball(name, version, &json!({}), &[("index.js", name.as_bytes())])
+}
+
+/// The revision of each package as documents name it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Revisions(BTreeMap<String, String>);
+
+impl Revisions {
+    pub(crate) fn of_all(server: &TestServer) -> Self {
+        let token = server.admin_token();
+        let revision = |name: &String| {
+            let target = format!("{MOUNT}/{}", name.replace('/', "%2f"));
+            let answer = server.send(&Request::get(target).bearer(&token));
+            answer.expect_status(200).json()["_rev"].to_string()
+        };
+        let there = columns()
+            .into_iter()
+            .filter(|column| matches!(column, Column::There(..)))
+            .map(name);
+        let of_each = there.map(|name| {
+            let revision = revision(&name);
+            (name, revision.trim_matches('"').to_owned())
+        });
+        Self(of_each.collect())
+    }
+
+    /// A package's revision; one that none ever has for what is not there.
+    pub(crate) fn of(&self, name: &str) -> String {
+        self.0
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| "0-0".to_owned())
+    }
 }
 
 /// Sets everything up, with an operator's commands and the publishes of real people.

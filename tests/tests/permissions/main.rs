@@ -21,10 +21,13 @@ mod routes;
 mod run;
 mod spelling;
 
+use std::time::Instant;
+
 use packhouse_core::Registry as _;
+use packhouse_names::Login;
 use packhouse_npm::Npm;
 use packhouse_testkit::server::TestServer;
-use std::time::Instant;
+use packhouse_wire::{BaseUrl, Head, Path};
 
 /// One estate, served twice: with public packages open to everybody, and with a token asked for
 /// everything, as GitHub does.
@@ -35,14 +38,17 @@ fn every_route_answers_every_caller_as_the_permission_model_says() {
         TestServer::builder()
             .data_dir(folder.path())
             .args(["--anonymous-read", anonymous_read])
+            .args(["--npm-unscoped-owner", "acme"])
             .start()
     };
     let mut server = serve("on");
     let began = Instant::now();
     estate::set_up(&server);
+    let revisions = estate::Revisions::of_all(&server);
     let callers = callers::callers(&server);
     let by_basic: Vec<_> = callers.iter().map(callers::Caller::by_basic).collect();
-    let routes = routes::routes(Npm::default().routes());
+    let npm = Npm::new(Some(Login::new("acme").unwrap()));
+    let routes = routes::routes(npm.routes());
     println!("{} callers, set up in {:?}", callers.len(), began.elapsed());
 
     for anonymous_read in ["on", "off"] {
@@ -51,12 +57,38 @@ fn every_route_answers_every_caller_as_the_permission_model_says() {
             server = serve("off");
         }
         let began = Instant::now();
-        let cases = cases::generate(&routes, &callers, &by_basic, anonymous_read == "on");
+        let cases = cases::generate(
+            &routes,
+            &callers,
+            &by_basic,
+            &revisions,
+            anonymous_read == "on",
+        );
+        for case in &cases {
+            assert_eq!(label(&npm, case), case.route.pattern, "{case}");
+        }
         let requests = run::ask_all(server.base(), &cases);
         println!(
             "anonymous reads {anonymous_read}: {} cases, {requests} requests in {:?}",
             cases.len(),
             began.elapsed()
         );
+        // whatever was refused, refused it was
+        assert_eq!(estate::Revisions::of_all(&server), revisions);
+    }
+}
+
+/// The registered route that a case's request comes by: the one it is meant to test.
+fn label(npm: &Npm, case: &cases::Case<'_>) -> &'static str {
+    let head = Head {
+        method: case.route.method.parse().unwrap(),
+        path: Path::parse(&case.route.path(&case.subject)).unwrap(),
+        query: String::new(),
+        headers: http::HeaderMap::new(),
+        base: BaseUrl::new("https://npm.example.com").unwrap(),
+    };
+    match npm.route(&head) {
+        Ok(call) => call.label(),
+        Err(fault) => panic!("{case}: {fault}"),
     }
 }

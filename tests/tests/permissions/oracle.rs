@@ -2,8 +2,8 @@
 //! refusal, written down once more by hand.
 
 /// A caller's role on each package of the estate: `-` none, `r` read, `w` write, `a` admin; and
-/// at the end whether it may create a package under `@acme`, `@una` and `@ghost`, an account that
-/// does not exist: `c` or `-`.
+/// at the end whether it may create a package under `@acme`, `@una`, `@ghost`, an account that does
+/// not exist, and without a scope: `c` or `-`.
 ///
 /// Each group of three is a package that is private, internal, public:
 /// `plain`: an organization's, with an access list of its own, linked to nothing.
@@ -11,31 +11,32 @@
 /// `loose`: linked to the same repository, with an access list of its own.
 /// `made`: published first by `maker`, a member of the organization.
 /// `own`: a user's.
+/// `bare`: an organization's without a scope, whose names the server gave to it.
 const ROLES: &str = "
-    caller          plain  site  loose  made  own   create
-    stranger        --r    --r   --r    --r   --r   ---
-    owner-of-org    aaa    aaa   aaa    aaa   --r   c--
-    site-admin      aaa    aaa   aaa    aaa   aaa   cc-
-    una             --r    --r   --r    --r   aaa   -c-
-    member          -rr    rrr   -rr    -rr   --r   c--
-    maker           -rr    rrr   -rr    aaa   --r   c--
-    user-read       rrr    rrr   -rr    -rr   rrr   c--
-    user-write      www    rrr   -rr    -rr   www   c--
-    user-admin      aaa    rrr   -rr    -rr   aaa   c--
-    team-read       rrr    rrr   -rr    -rr   --r   c--
-    team-write      www    rrr   -rr    -rr   --r   c--
-    team-admin      aaa    rrr   -rr    -rr   --r   c--
-    subteam-read    rrr    rrr   -rr    -rr   --r   c--
-    subteam-write   www    rrr   -rr    -rr   --r   c--
-    subteam-admin   aaa    rrr   -rr    -rr   --r   c--
-    repo-read       --r    rrr   --r    --r   --r   ---
-    repo-triage     --r    rrr   --r    --r   --r   ---
-    repo-write      --r    www   --r    --r   --r   ---
-    repo-maintain   --r    www   --r    --r   --r   ---
-    repo-admin      --r    aaa   --r    --r   --r   ---
-    workflow-site   -rr    aaa   aaa    -rr   --r   c--
-    workflow-other  -rr    -rr   -rr    -rr   --r   c--
-    workflow-tools  --r    --r   --r    --r   -rr   -c-
+    caller          plain  site  loose  made  own  bare  create
+    stranger        --r    --r   --r    --r   --r  --r   ----
+    owner-of-org    aaa    aaa   aaa    aaa   --r  aaa   c--c
+    site-admin      aaa    aaa   aaa    aaa   aaa  aaa   cc-c
+    una             --r    --r   --r    --r   aaa  --r   -c--
+    member          -rr    rrr   -rr    -rr   --r  -rr   c--c
+    maker           -rr    rrr   -rr    aaa   --r  -rr   c--c
+    user-read       rrr    rrr   -rr    -rr   rrr  -rr   c--c
+    user-write      www    rrr   -rr    -rr   www  -rr   c--c
+    user-admin      aaa    rrr   -rr    -rr   aaa  -rr   c--c
+    team-read       rrr    rrr   -rr    -rr   --r  -rr   c--c
+    team-write      www    rrr   -rr    -rr   --r  -rr   c--c
+    team-admin      aaa    rrr   -rr    -rr   --r  -rr   c--c
+    subteam-read    rrr    rrr   -rr    -rr   --r  -rr   c--c
+    subteam-write   www    rrr   -rr    -rr   --r  -rr   c--c
+    subteam-admin   aaa    rrr   -rr    -rr   --r  -rr   c--c
+    repo-read       --r    rrr   --r    --r   --r  --r   ----
+    repo-triage     --r    rrr   --r    --r   --r  --r   ----
+    repo-write      --r    www   --r    --r   --r  --r   ----
+    repo-maintain   --r    www   --r    --r   --r  --r   ----
+    repo-admin      --r    aaa   --r    --r   --r  --r   ----
+    workflow-site   -rr    aaa   aaa    -rr   --r  -rr   c--c
+    workflow-other  -rr    -rr   -rr    -rr   --r  -rr   c--c
+    workflow-tools  --r    --r   --r    --r   -rr  --r   -c--
 ";
 
 /// What a route asks of its caller.
@@ -91,10 +92,10 @@ pub(crate) enum Column {
 }
 
 /// Group names of [`ROLES`], in its order.
-pub(crate) const GROUPS: [&str; 5] = ["plain", "site", "loose", "made", "own"];
+pub(crate) const GROUPS: [&str; 6] = ["plain", "site", "loose", "made", "own", "bare"];
 pub(crate) const VISIBILITIES: [&str; 3] = ["private", "internal", "public"];
 /// Namespaces of packages that do not exist, in the order of the last column.
-pub(crate) const NAMESPACES: [&str; 3] = ["acme", "una", "ghost"];
+pub(crate) const NAMESPACES: [&str; 4] = ["@acme/", "@una/", "@ghost/", ""];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Verdict {

@@ -8,7 +8,7 @@ use packhouse_testkit::http::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::callers::{self, Caller};
-use crate::estate::{self, VERSION};
+use crate::estate::{self, Revisions, VERSION};
 use crate::oracle::{Column, Need};
 use crate::spelling::Spelling;
 
@@ -25,12 +25,15 @@ pub(crate) struct Subject {
     pub(crate) shown: String,
     /// The name as it stands in the address.
     written: String,
+    /// The package's revision, which no case changes.
+    revision: String,
 }
 
 impl Subject {
-    pub(crate) fn new(column: Column, spelling: &Spelling) -> Self {
+    pub(crate) fn new(column: Column, spelling: &Spelling, revisions: &Revisions) -> Self {
         let name = estate::name(column);
         Self {
+            revision: revisions.of(&name),
             column,
             shown: spelling.shown(&name),
             written: spelling.name(&name),
@@ -40,17 +43,25 @@ impl Subject {
 
     /// What stands in the place of a placeholder.
     fn value(&self, placeholder: &str) -> Option<String> {
-        let unscoped = self.name.rsplit('/').next()?;
-        let scope = self.name.split('/').next()?;
+        let (scope, unscoped) = match self.name.split_once('/') {
+            Some((scope, unscoped)) => (Some(scope), unscoped),
+            None => (None, self.name.as_str()),
+        };
+        let file = format!("{unscoped}-{VERSION}.tgz");
+        let file_after = |sign| match scope {
+            Some(scope) => format!("{scope}{sign}{file}"),
+            None => file.clone(),
+        };
         Some(match placeholder {
             "package" => self.written.clone(),
             "version" => VERSION.to_owned(),
             "dist-tag" => "latest".to_owned(),
-            "file" => format!("{unscoped}-{VERSION}.tgz"),
-            "file-with-scope" => format!("{scope}/{unscoped}-{VERSION}.tgz"),
-            "file-with-encoded-scope" => format!("{scope}%2f{unscoped}-{VERSION}.tgz"),
+            "file-with-scope" => file_after("/"),
+            "file-with-encoded-scope" => file_after("%2f"),
+            "file" => file,
             // a revision that no package ever has, and a tag that none has
             "rev" => "0-0".to_owned(),
+            "current-rev" => self.revision.clone(),
             "tag" => "never-set".to_owned(),
             "user" => "org.couchdb.user:stranger".to_owned(),
             "token" => "phk_of-nobody".to_owned(),
@@ -87,6 +98,8 @@ pub(crate) enum Gets {
     Content(fn(&Subject, &Caller, &Response) -> Checked),
     /// A refusal of what was sent, which only who was let in is told: status and `error`.
     Told(u16, &'static str),
+    /// Too much: only those are to ask who must be refused.
+    Unasked,
 }
 
 /// A route, or one of several ways to ask it.
@@ -106,8 +119,19 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// Whether whoever is let in may ask it: it changes nothing.
+    pub(crate) fn is_harmless(&self) -> bool {
+        !matches!(self.there, Gets::Unasked)
+    }
+
     pub(crate) fn is_about_a_package(&self) -> bool {
         self.path.contains("{package}")
+    }
+
+    /// The path below the mount, its query without.
+    pub(crate) fn path(&self, subject: &Subject) -> String {
+        let filled = subject.fill(self.path);
+        filled.split('?').next().unwrap_or_default().to_owned()
     }
 
     /// The request's target in a spelling.
@@ -153,13 +177,14 @@ const TOKENS: &[Need] = &[Need::Tokens];
 const READ: &[Need] = &[Need::Read];
 const PUBLISH: &[Need] = &[Need::Publish];
 const DELETE: &[Need] = &[Need::Delete];
+const CHANGE: &[Need] = &[Need::Delete, Need::Publish];
 
 const NOT_A_DOCUMENT: &str = "[]";
 
 /// What a route is for; nothing for one that is not known.
 #[rustfmt::skip]
 fn purposes(pattern: &'static str) -> Vec<Route> {
-    use Gets::{Content, Told};
+    use Gets::{Content, Told, Unasked};
 
     let (method, path) = pattern.split_once(' ').unwrap();
     let gated = |path, gates, body, there, absent| Route {
@@ -184,18 +209,21 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
         "GET /-/package/{package}/dist-tags" => vec![read(path, is_tag_list)],
 
         "PUT /{package}" => {
-            let told = || Told(400, "malformed JSON in the document: invalid type: sequence, expected an object");
+            let told = || Told(400, "the document must be a JSON object");
             vec![row(path, PUBLISH, Some(NOT_A_DOCUMENT), told(), told())]
         }
-        // what is asked is in the body: a document without some version deletes it
+        // what is asked is in the body: a document without some version deletes it; who may do
+        // neither is turned away before, and who is out of date is told so first
         "PUT /{package}/-rev/{rev}" => {
+            let current = "/{package}/-rev/{current-rev}";
+            let deletes = Some(r#"{"versions":{"1.0.0":{}}}"#);
+            let deprecates = Some(r#"{"versions":{"1.0.0":{"deprecated":"no"},"0.9.0":{}}}"#);
             let stale = || Told(409, "Document update conflict");
-            let deletes = r#"{"versions":{"1.0.0":{}}}"#;
-            let deprecates = r#"{"versions":{"1.0.0":{"deprecated":"no"},"0.9.0":{}}}"#;
-            let gates = |needed| vec![READ, &[Need::Delete, Need::Publish], needed];
             vec![
-                gated(path, gates(DELETE), Some(deletes), stale(), never()),
-                gated(path, gates(PUBLISH), Some(deprecates), stale(), never()),
+                gated(path, vec![READ, CHANGE], deletes, stale(), never()),
+                gated(path, vec![READ, CHANGE], deprecates, stale(), never()),
+                gated(current, vec![READ, CHANGE, DELETE], deletes, Unasked, Unasked),
+                gated(current, vec![READ, CHANGE, PUBLISH], deprecates, Unasked, Unasked),
             ]
         }
         "DELETE /{package}/-rev/{rev}" => {
@@ -206,12 +234,12 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
             vec![row(path, DELETE, None, Content(is_done), never())]
         }
         "PUT /-/package/{package}/dist-tags/{tag}" => {
-            let told = || Told(400, "the body must be a version in quotes");
+            let told = || Told(400, "malformed JSON in the version: invalid type: sequence, expected a string");
             vec![row(path, PUBLISH, Some(NOT_A_DOCUMENT), told(), told())]
         }
         "DELETE /-/package/{package}/dist-tags/{tag}" => {
-            let told = || Told(404, "Not found");
-            vec![row(path, PUBLISH, None, told(), told())]
+            let absent = Told(403, "Permission permission_denied: create_package");
+            vec![row(path, PUBLISH, None, Told(404, "Not found"), absent)]
         }
         // nobody may, and everybody may know
         "PUT /-/package/{package}/dist-tags" | "POST /-/package/{package}/dist-tags" => {
@@ -223,16 +251,16 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
         "GET /-/whoami" => vec![row(path, ONESELF, None, Content(is_whoami), Content(is_whoami))],
         "GET /-/user/{user}" => vec![row(path, ONESELF, None, Content(is_profile), Content(is_profile))],
         "PUT /-/user/{user}" | "PUT /-/user/{user}/-rev/{rev}" => {
-            let told = || Told(400, "");
+            let told = || Told(400, "the login must be a JSON object");
             vec![row(path, SIGN_IN, Some(NOT_A_DOCUMENT), told(), told())]
         }
         "DELETE /-/user/token/{token}" => {
             let told = || Told(404, "Not found");
-            vec![row(path, TOKENS, None, told(), told())]
+            vec![row(path, ONESELF, None, told(), told())]
         }
         "GET /-/npm/v1/tokens" => vec![row(path, TOKENS, None, Content(is_token_list), Content(is_token_list))],
         "POST /-/npm/v1/tokens" => {
-            let told = || Told(400, "");
+            let told = || Told(400, "the token request must be a JSON object");
             vec![row(path, TOKENS, Some(NOT_A_DOCUMENT), told(), told())]
         }
         "DELETE /-/npm/v1/tokens/token/{key}" => {

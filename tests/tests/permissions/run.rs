@@ -174,6 +174,7 @@ fn let_in(case: &Case<'_>, answer: &Response) -> Checked {
             let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
             same("error", &body["error"], &Value::from(*error))
         }
+        Gets::Unasked => Err("this must not have been asked".to_owned()),
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) struct Spelling {
     name: fn(&str) -> String,
     path: fn(&str) -> String,
     /// The scope is compared as an account's name is, without regard to case.
-    is_upper: bool,
+    pub(crate) is_upper: bool,
 }
 
 /// The spelling that npm, yarn and bun use.

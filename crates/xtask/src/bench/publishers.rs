@@ -4,8 +4,10 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::{Connection, Request};
-use packhouse_testkit::npm::publish_document;
+use packhouse_testkit::npm;
+use serde_json::json;
 
 use super::{MOUNT, OWNER, SMALL_TARBALL};
 
@@ -78,6 +80,22 @@ fn request(token: &str, round: usize, client: usize, number: usize) -> Request {
             &version,
             &payload,
         ))
+}
+
+/// What npm would send for a package with `payload` as its one module.
+pub(super) fn document(name: &str, version: &str, payload: &[u8]) -> Vec<u8> {
+    let fields = json!({
+        "description": "A package under load",
+        "license": "MIT",
+        "main": "index.js",
+        "dependencies": {"left": "^1.0.0", "right": "~2.1.0"},
+    });
+    let readme = format!("# {name}\n");
+    let files: [(&str, &[u8]); 2] = [("README.md", readme.as_bytes()), ("index.js", payload)];
+    let tarball = npm_tarball(name, version, &fields, &files);
+    npm::publish_document(name, version, &tarball)
+        .to_string()
+        .into_bytes()
 }
 
 fn send(base: &str, requests: &[Request]) -> Result<Vec<f64>> {
