@@ -69,6 +69,15 @@ fn a_public_package_is_readable_without_a_token() {
 }
 
 #[test]
+fn a_first_publish_may_make_its_package_public() {
+    let Some(stage) = Stage::set() else { return };
+    let project = stage.project(&package("@ann/left-pad", "1.0.0"), Some(&stage.token));
+    run(&project, &["publish", "--access=public"]);
+    let nobody = stage.project(&consumer(), None);
+    run(&nobody, &["install", "@ann/left-pad"]);
+}
+
+#[test]
 fn publishing_wants_a_good_token_with_the_right_to_write() {
     let Some(stage) = Stage::set() else { return };
     let manifest = package("@acme/left-pad", "1.0.0");
