@@ -402,6 +402,7 @@ impl Administering {
             Grantee::User(login) => {
                 let user = account(tx, login)?;
                 only_users(&user)?;
+                may_be_granted(tx, &found, &user)?;
                 grants::put_user(tx, found.id, user.id, role)?;
             }
             Grantee::Team { org, team } => {
@@ -537,6 +538,22 @@ fn only_users(account: &Account) -> Result<(), Fault> {
         ));
     }
     Ok(())
+}
+
+/// An organization's private and internal packages are for its own people
+/// (`spec/github-packages.md` 6.5).
+fn may_be_granted(tx: &mut Tx<'_>, package: &Package, user: &Account) -> Result<(), Fault> {
+    let owner = accounts::find(tx, package.owner_id)?
+        .ok_or_else(|| Fault::internal("a package without an owner"))?;
+    let is_open = owner.kind == AccountKind::User || package.visibility == Visibility::Public;
+    if is_open || teams::membership(tx, owner.id, user.id)?.is_some() {
+        return Ok(());
+    }
+    let reason = format!(
+        "{} is not a member of {}, and the package is {}",
+        user.login, owner.login, package.visibility
+    );
+    Err(Fault::invalid("user", reason))
 }
 
 fn team(tx: &mut Tx<'_>, org: &Account, slug: &TeamSlug) -> Result<teams::Team, Fault> {

@@ -181,3 +181,25 @@ async fn a_package_made_between_admission_and_publish_is_decided_again() {
         assert!(matches!(late, Err(Fault::NotFound { .. })), "{late:?}");
     }
 }
+
+#[tokio::test]
+async fn an_organizations_hidden_package_is_granted_to_its_own_people_only() {
+    for test in houses().await {
+        let (ann, bob) = (test.user("ann").await, test.user("bob").await);
+        let acme = test.organization("acme", &ann).await;
+        let token = test.full_token(&ann).await;
+        let widget = package("acme", "widget");
+        publish(&test.house, &token, &widget, parcel("1.0.0"))
+            .await
+            .unwrap();
+        let grant = || Deed::Grant {
+            package: widget.clone(),
+            to: Grantee::User(bob.clone()),
+            role: Role::Read,
+        };
+        let outside = test.house.administer(grant()).await;
+        assert!(matches!(outside, Err(Fault::Invalid { field: "user", .. })));
+        test.member(&acme, &bob).await;
+        test.does(grant()).await;
+    }
+}
