@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use packhouse_testkit::http::{Connection, Request, Response};
+use packhouse_testkit::npm::integrity;
 use packhouse_testkit::server::TestServer;
 use serde_json::{Map, Value};
 
 use crate::chance::Chance;
 use crate::ledger::{Attempt, Attempts, Fate, Ledger};
-use crate::release::{Release, document_target, integrity, tags_target};
+use crate::release::{Release, document_target, tags_target};
 
 const ABBREVIATED: &str = "application/vnd.npm.install-v1+json";
 

@@ -1,12 +1,10 @@
 //! One version to publish, and the document that publishes it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::Request;
+use packhouse_testkit::npm::{integrity, publish_document};
 use serde_json::json;
-use sha2::{Digest as _, Sha512};
 
 use crate::chance::Chance;
 
@@ -18,9 +16,6 @@ const PACKAGES: u32 = 4;
 
 /// How many rounds publish into the same packages: the first publishes make them.
 const ROUNDS: u64 = 10;
-
-/// Stands in the document where the archive's text goes.
-const PLACE: &str = "<archive>";
 
 /// What is known of a version that somebody tried to publish.
 #[derive(Clone, Debug)]
@@ -60,34 +55,9 @@ impl Release {
     }
 
     fn document(&self, tarball: &[u8]) -> Bytes {
-        let Self {
-            package,
-            version,
-            tag,
-            integrity,
-            ..
-        } = self;
-        let file = format!("{package}-{version}.tgz");
-        let document = json!({
-            "_id": package,
-            "name": package,
-            "dist-tags": { "latest": version, tag: version },
-            "versions": { version: {
-                "_id": format!("{package}@{version}"),
-                "name": package,
-                "version": version,
-                "dist": { "integrity": integrity },
-            }},
-            "access": null,
-            "_attachments": { file: {
-                "content_type": "application/octet-stream",
-                "data": PLACE,
-                "length": tarball.len(),
-            }},
-        });
-        // JSON's way with a text is slow, and base64 needs none of it.
-        let text = STANDARD.encode(tarball);
-        document.to_string().replacen(PLACE, &text, 1).into()
+        let mut document = publish_document(&self.package, &self.version, tarball);
+        document["dist-tags"][&self.tag] = json!(self.version);
+        document.to_string().into()
     }
 
     /// The request that publishes the document.
@@ -119,9 +89,4 @@ pub(crate) fn tags_target(package: &str) -> String {
         "/_registry/npm/-/package/{}/dist-tags",
         package.replace('/', "%2f")
     )
-}
-
-/// The sha512 of bytes in npm's spelling.
-pub(crate) fn integrity(bytes: &[u8]) -> String {
-    format!("sha512-{}", STANDARD.encode(Sha512::digest(bytes)))
 }
