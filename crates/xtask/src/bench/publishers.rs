@@ -94,22 +94,6 @@ pub(super) fn document(name: &str, version: &str, payload: &[u8]) -> Vec<u8> {
         .into_bytes()
 }
 
-/// What npm would send for a package with `payload` as its one module.
-pub(super) fn document(name: &str, version: &str, payload: &[u8]) -> Vec<u8> {
-    let fields = json!({
-        "description": "A package under load",
-        "license": "MIT",
-        "main": "index.js",
-        "dependencies": {"left": "^1.0.0", "right": "~2.1.0"},
-    });
-    let readme = format!("# {name}\n");
-    let files: [(&str, &[u8]); 2] = [("README.md", readme.as_bytes()), ("index.js", payload)];
-    let tarball = npm_tarball(name, version, &fields, &files);
-    npm::publish_document(name, version, &tarball)
-        .to_string()
-        .into_bytes()
-}
-
 fn send(base: &str, requests: &[Request]) -> Result<Vec<f64>> {
     let mut connection = Connection::open(base)?;
     let mut latencies = Vec::with_capacity(requests.len());
