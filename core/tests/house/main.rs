@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod downloads;
 mod freshness;
 mod publishing;
 mod revising;

@@ -82,6 +82,11 @@ impl TestHouse {
         }
     }
 
+    /// The database itself, for what no question shows.
+    pub(crate) fn database(&self) -> Db {
+        open(&self.target)
+    }
+
     pub(crate) async fn does(&self, deed: Deed) -> Option<String> {
         self.house.administer(deed).await.unwrap()
     }
@@ -138,19 +143,23 @@ impl TestHouse {
 }
 
 async fn wire(target: &DbTarget, clock: &Arc<HandClock>, blobs: &Arc<MemoryStore>) -> Arc<House> {
-    let settings = DbSettings {
-        target: target.clone(),
-        readers: 2,
-        queue: 256,
-    };
     House::open(HouseParts {
-        db: Db::open(settings).unwrap(),
+        db: open(target),
         blobs: blobs.clone(),
         clock: clock.clone(),
         settings: Settings::default(),
     })
     .await
     .unwrap()
+}
+
+fn open(target: &DbTarget) -> Db {
+    let settings = DbSettings {
+        target: target.clone(),
+        readers: 2,
+        queue: 256,
+    };
+    Db::open(settings).unwrap()
 }
 
 pub(crate) fn login(name: &str) -> Login {
