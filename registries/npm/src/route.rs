@@ -1,5 +1,7 @@
 //! What the protocol can ask, and how a request's head says it (`spec/npm.md` 2.2, 3). Pure.
 
+mod api;
+
 use std::borrow::Cow;
 
 use http::Method;
@@ -41,9 +43,6 @@ pub(crate) const ROUTES: &[&str] = &[
     "POST /-/npm/v1/security/audits/quick",
     "POST /-/npm/v1/security/audits",
 ];
-
-/// What user names begin with in the couch login.
-const COUCH_USER: &str = "org.couchdb.user:";
 
 /// A request that changes nothing.
 #[derive(Debug, PartialEq, Eq)]
@@ -186,62 +185,12 @@ pub(crate) fn route(head: &Head, unscoped_owner: Option<&Login>) -> Result<Asked
     let segments = head.path.segments();
     match &*segments {
         [] => Err(Fault::NoRoute),
-        ["-", rest @ ..] if !rest.is_empty() => api(head, rest, unscoped_owner),
+        ["-", rest @ ..] if !rest.is_empty() => api::api(head, rest, unscoped_owner),
         path => {
             let (name, rest) = package_name(path)?;
             package(head, &name, rest, unscoped_owner)
         }
     }
-}
-
-fn api(head: &Head, path: &[&str], unscoped_owner: Option<&Login>) -> Result<Asked, Fault> {
-    let user = |segment: &str| segment.strip_prefix(COUCH_USER).map(str::to_owned);
-    let asked = match (&head.method, path) {
-        (&Method::GET, ["ping"]) => Asked::Read(Need::Greet, Read::Ping),
-        (&Method::GET, ["whoami"]) => Asked::Read(Need::Oneself, Read::Whoami),
-        (_, ["package", path @ ..]) if !path.is_empty() => {
-            let (name, rest) = package_name(path)?;
-            return of_package(head, &name, rest, unscoped_owner);
-        }
-        (&Method::DELETE, ["user", "token", token]) => Asked::Write(
-            Need::Oneself,
-            Write::SignOut {
-                token: (*token).to_owned(),
-            },
-        ),
-        (&Method::GET, ["user", segment]) => {
-            let name = user(segment).ok_or(Fault::NoRoute)?;
-            Asked::Read(Need::Oneself, Read::User { name })
-        }
-        (&Method::PUT, ["user", segment, rest @ ..]) => {
-            let renews = match rest {
-                [] => false,
-                ["-rev", _] => true,
-                _ => return Err(Fault::NoRoute),
-            };
-            let user = user(segment).ok_or(Fault::NoRoute)?;
-            Asked::Write(Need::SignIn, Write::SignIn { user, renews })
-        }
-        (&Method::GET, ["npm", "v1", "tokens"]) => Asked::Read(Need::Tokens, Read::Tokens),
-        (&Method::POST, ["npm", "v1", "tokens"]) => Asked::Write(Need::Tokens, Write::CreateToken),
-        (&Method::DELETE, ["npm", "v1", "tokens", "token", key]) => Asked::Write(
-            Need::Tokens,
-            Write::RevokeToken {
-                key: (*key).to_owned(),
-            },
-        ),
-        (&Method::POST, ["npm", "v1", "security", path @ ..]) => {
-            let audit = match path {
-                ["advisories", "bulk"] => Audit::Bulk,
-                ["audits", "quick"] => Audit::Quick,
-                ["audits"] => Audit::Full,
-                _ => return Err(Fault::NoRoute),
-            };
-            Asked::Write(Need::Greet, Write::Audit(audit))
-        }
-        _ => return Err(Fault::NoRoute),
-    };
-    Ok(asked)
 }
 
 /// What follows the name below `/-/package/`.
@@ -412,68 +361,4 @@ fn wants_abbreviated(head: &Head) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http::HeaderMap;
-    use packhouse_wire::{BaseUrl, Path};
-
-    fn head(path: &str, accept: Option<&str>) -> Head {
-        let headers = accept.map(|accept| (http::header::ACCEPT, accept.parse().unwrap()));
-        Head {
-            method: Method::GET,
-            path: Path::parse(path).unwrap(),
-            query: String::new(),
-            headers: HeaderMap::from_iter(headers),
-            base: BaseUrl::new("https://npm.example").unwrap(),
-        }
-    }
-
-    #[test]
-    fn the_short_form_is_for_those_who_name_it() {
-        for (accept, expected) in [
-            (
-                Some("application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"),
-                true,
-            ),
-            (Some("application/vnd.npm.install-v1+json"), true),
-            (
-                Some("text/html, Application/vnd.npm.install-v1+json;q=0.1"),
-                true,
-            ),
-            (Some("application/vnd.npm.install-v1+json;q=0, */*"), false),
-            (Some("application/vnd.npm.install-v1+json; q=0.0"), false),
-            (Some("application/json"), false),
-            (Some("*/*"), false),
-            (None, false),
-        ] {
-            let asked = route(&head("/@s%2fn", accept), None).unwrap();
-            let Asked::Read(_, read) = asked else {
-                panic!("a packument is read");
-            };
-            assert_eq!(
-                read,
-                Read::Packument {
-                    abbreviated: expected
-                },
-                "{accept:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_tarball_is_named_with_or_without_its_own_scope() {
-        for (path, expected) in [
-            ("/@s/n/-/n-1.0.0.tgz", Some("n-1.0.0.tgz")),
-            ("/@s/n/-/@s/n-1.0.0.tgz", Some("n-1.0.0.tgz")),
-            ("/@s/n/-/@s%2fn-1.0.0.tgz", Some("n-1.0.0.tgz")),
-            ("/@s/n/-/n-1.0.0%2Bb.tgz", Some("n-1.0.0+b.tgz")),
-            ("/@s/n/-/@other/n-1.0.0.tgz", None),
-            ("/@s/n/-/x%2fn-1.0.0.tgz", None),
-        ] {
-            let Ok(Asked::Read(_, Read::Tarball { file })) = route(&head(path, None), None) else {
-                panic!("{path} names a tarball");
-            };
-            assert_eq!(file.as_ref().map(FileName::as_str), expected, "{path}");
-        }
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ mod answers;
 mod callers;
 mod cases;
 mod estate;
+mod gets;
 mod oracle;
 mod routes;
 mod run;

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::answers::{self, Refusal};
 use crate::cases::Case;
+use crate::gets::same;
 use crate::oracle::Column;
-use crate::routes::{Checked, Gets, same};
+use crate::routes::{Checked, Gets};
 
 /// More than one, so that a connection's turn to wait is another's to be served.
 const CONNECTIONS: usize = 4;

@@ -1,0 +1,102 @@
+//! What whoever is let in gets, one check an answer.
+
+use packhouse_testkit::http::Response;
+use serde_json::{Value, json};
+
+use crate::callers::{self, Caller};
+use crate::estate::{self, VERSION};
+use crate::routes::{Checked, Subject};
+
+pub(crate) fn is_packument(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    let document = read(response)?;
+    same("name", &document["name"], &json!(subject.name))?;
+    let tags = json!({"latest": VERSION});
+    same("dist-tags", &document["dist-tags"], &tags)?;
+    let version = &document["versions"][VERSION];
+    same("the version's name", &version["name"], &json!(subject.name))
+}
+
+pub(crate) fn is_manifest(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    let document = read(response)?;
+    same("name", &document["name"], &json!(subject.name))?;
+    same("version", &document["version"], &json!(VERSION))
+}
+
+pub(crate) fn is_tarball(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("status", &response.status, &200)?;
+    let published = estate::tarball(&subject.name);
+    same(
+        "that it is what was published",
+        &(response.body == published),
+        &true,
+    )
+}
+
+pub(crate) fn is_tag_list(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("tags", &read(response)?, &json!({"latest": VERSION}))
+}
+
+pub(crate) fn is_done(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("status", &response.status, &201)?;
+    same(
+        "answer",
+        &response.json(),
+        &json!({"ok": "tarball removed"}),
+    )
+}
+
+pub(crate) fn is_object(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("that it is an object", &read(response)?.is_object(), &true)
+}
+
+pub(crate) fn is_ping(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    same("answer", &read(response)?, &json!({}))
+}
+
+pub(crate) fn is_whoami(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    same(
+        "answer",
+        &read(response)?,
+        &json!({"username": caller.login}),
+    )?;
+    same(
+        "caching",
+        &response.header("cache-control"),
+        &Some("no-store"),
+    )
+}
+
+/// What is known of a user is told to themselves.
+pub(crate) fn is_profile(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    if caller.login == "stranger" {
+        let expected = json!({"_id": "org.couchdb.user:stranger", "name": "stranger"});
+        same("answer", &read(response)?, &expected)
+    } else {
+        same("status", &response.status, &404)
+    }
+}
+
+/// Everybody has the tokens of this test alone; which they are is seen by their number.
+pub(crate) fn is_token_list(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    let list = read(response)?;
+    let total = list["total"].as_u64().unwrap_or_default();
+    same(
+        "that there are as many as were made",
+        &total,
+        &callers::tokens_of(&caller.login),
+    )
+}
+
+pub(crate) fn read(response: &Response) -> Result<Value, String> {
+    same("status", &response.status, &200)?;
+    serde_json::from_slice(&response.body).map_err(|error| error.to_string())
+}
+
+/// Says what differs.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, came: &T, expected: &T) -> Checked {
+    if came == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {expected:?}, not {came:?}"))
+    }
+}
