@@ -5,14 +5,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::{Extensions, HttpService};
+use actix_server::{Server, ServerHandle};
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::AppConfig;
 use anyhow::{Context as _, bail};
 use packhouse_core::House;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -22,7 +25,7 @@ use tracing::{info, warn};
 use crate::admin::socket::AdminSocket;
 use crate::compose::{self, Registries};
 use crate::config::{Config, TlsFiles};
-use crate::door::{Addresses, Door, DoorFactory, Mounts, Patience};
+use crate::door::{Addresses, Connection, Door, DoorFactory, Mounts, Patience};
 use crate::folder::{Attempt, DataFolder, HouseLock, Occupant};
 use crate::house;
 use crate::observe::health::Readiness;
@@ -241,18 +244,21 @@ async fn run(
 ) -> anyhow::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let (started, mut starts) = mpsc::channel(workers);
-    let server = HttpServer::new(move || DoorFactory::new(Arc::clone(&door), started.clone()))
+    let server = match tls {
+        None => plain(&door, listener, &started, workers)?,
+        Some(config) => HttpServer::new(move || {
+            let factory = DoorFactory::new(Arc::clone(&door), started.clone());
+            map_config(factory, |_: AppConfig| ())
+        })
         .workers(workers)
         .keep_alive(KEEP_ALIVE)
         .tcp_nodelay(true)
         .client_disconnect_timeout(LINGER)
         .shutdown_timeout(DRAIN.as_secs())
-        .disable_signals();
-    let server = match tls {
-        Some(config) => server.listen_rustls_0_23(listener, config)?,
-        None => server.listen(listener)?,
+        .disable_signals()
+        .listen_rustls_0_23(listener, config)?
+        .run(),
     };
-    let server = server.run();
     let handle = server.handle();
     let mut server = tokio::spawn(server);
     for _ in 0..workers {
@@ -265,6 +271,45 @@ async fn run(
         }
     }
     Ok((handle, server))
+}
+
+/// What the framework's own server does for plain connections, over connections of ours.
+fn plain(
+    door: &Arc<Door>,
+    listener: TcpListener,
+    started: &mpsc::Sender<()>,
+    workers: usize,
+) -> io::Result<Server> {
+    let builder = Server::build()
+        .workers(workers)
+        .shutdown_timeout(DRAIN.as_secs())
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let (door, started) = (Arc::clone(door), started.clone());
+    let builder = builder.listen("packhouse", listener, move || {
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_disconnect_timeout(LINGER)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            // a head goes out by itself before its body is asked for
+            .h1_write_buffer_size(1)
+            .on_connect_ext(|connection: &Connection, data: &mut Extensions| {
+                data.insert(connection.socket());
+            })
+            .h1(DoorFactory::new(Arc::clone(&door), started.clone()));
+        fn_service(|stream: TcpStream| async {
+            // answers are written whole: waiting for more only delays them
+            let _already_gone = stream.set_nodelay(true);
+            let peer = stream.peer_addr().ok();
+            Ok((Connection::new(stream), peer))
+        })
+        .and_then(http)
+    })?;
+    Ok(builder.run())
 }
 
 /// Runs a task that has no end of its own until the server stops.

@@ -129,7 +129,12 @@ impl Client {
         }
     }
 
-    fn find(package: &NpmPackage, clients: &Path) -> Result<Self, String> {
+    /// A client in a folder of prepared ones.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, in words.
+    pub fn find(package: &NpmPackage, clients: &Path) -> Result<Self, String> {
         let entry = package.path(clients);
         if !entry.is_file() {
             let NpmPackage { name, version, .. } = package;

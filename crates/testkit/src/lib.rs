@@ -7,6 +7,7 @@
 pub mod archives;
 pub mod clients;
 pub mod http;
+pub mod huge;
 pub mod npm;
 pub mod ports;
 pub mod postgres;

@@ -1,163 +1,137 @@
-//! Load runs against a release build, beside a static file server with the same bytes.
+//! Load runs against a release build, beside others that serve the same bytes.
 //!
 //! Machines differ and are noisy: quote medians, and ratios between numbers of one run.
 
+mod growth;
+mod install;
+mod memory;
 mod nginx;
+mod peers;
 mod publishers;
+mod reads;
+mod scale;
 mod wrk;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use packhouse_testkit::http::{self, Request};
+use packhouse_testkit::http::{self, Request, Response};
 use packhouse_testkit::server::TestServer;
+use tempfile::TempDir;
 
 use crate::command::{self, cargo, find};
 use crate::workspace::Workspace;
-use nginx::Nginx;
 
 const OWNER: &str = "bench";
 const MOUNT: &str = "/_registry/npm";
-/// A row is the median of so many rounds, packhouse and nginx in turn.
-const ROUNDS: usize = 5;
 const SMALL_TARBALL: usize = 4 * 1024;
-const ABBREVIATED: &str = "application/vnd.npm.install-v1+json";
 
-/// One thing that is asked for again and again.
-struct Target {
-    shown: &'static str,
-    path: String,
-    accept: &'static str,
+/// What is run when nothing is named, in this order.
+const USUAL: &[&str] = &["reads", "publishes", "memory", "install"];
+
+/// A release build with a user who may do everything with packages.
+struct Bench {
+    folder: TempDir,
+    clients: PathBuf,
+    server: TestServer,
+    token: String,
 }
 
-/// Builds for release, fills a server, and prints a table.
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+/// Builds for release and runs what is named: `reads`, `publishes`, `memory`, `install`, `peers`,
+/// and `scale`, which takes a quarter of an hour.
+pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
     for program in ["wrk", "nginx"] {
         if find(program).is_none() && !Path::new("/usr/sbin").join(program).is_file() {
             bail!("the load run needs {program}: apt-get install wrk nginx");
         }
     }
     command::run(&mut cargo(&["build", "--release", "--bin", "packhouse"]))?;
-    let folder = tempfile::tempdir_in(&workspace.target).context("a folder for the run")?;
-    let server = TestServer::builder()
-        .binary(workspace.target.join("release/packhouse"))
-        .data_dir(folder.path().join("data"))
-        .start();
-    server.admin(&["create-user", OWNER]);
-    let token = server.token(OWNER, "read:packages,write:packages,delete:packages");
-    println!("idle: {} MiB resident", resident_mib(server.pid())?);
-
-    fill(&server, &token, "five", 5)?;
-    fill(&server, &token, "hundred", 100)?;
-    let targets = targets();
-    let files = folder.path().join("files");
-    for (number, target) in targets.iter().enumerate() {
-        let request = Request::get(&target.path)
-            .bearer(&token)
-            .header("accept", target.accept);
-        let answer = http::send(server.base(), &request)?;
-        if answer.status != 200 {
-            bail!("{}: {}", target.path, answer.status);
-        }
-        fs::create_dir_all(&files)?;
-        fs::write(files.join(number.to_string()), &answer.body)?;
-    }
-    let nginx = Nginx::start(folder.path(), &files)?;
-
-    println!(
-        "\n| warm, `wrk -t1 -c16` | packhouse /s | nginx /s | ratio |\n| --- | --- | --- | --- |"
-    );
-    for (number, target) in targets.iter().enumerate() {
-        let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for _round in 0..ROUNDS {
-            let url = format!("{}{}", server.base(), target.path);
-            let own = wrk::requests_per_second(&url, Some(&token), target.accept)?;
-            let url = format!("{}/{number}", nginx.base());
-            let other = wrk::requests_per_second(&url, None, target.accept)?;
-            ours.push(own);
-            theirs.push(other);
-            ratios.push(own / other);
+    let names = if names.is_empty() { USUAL } else { names };
+    // one server for what is run by default: its memory at the end is a number as well
+    let mut bench = Bench::start(workspace)?;
+    println!("idle: {} MiB resident", resident_mib(bench.server.pid())?);
+    for name in names {
+        match *name {
+            "reads" => reads::run(&bench)?,
+            "publishes" => {
+                publishers::table(&bench)?;
+                growth::run(&bench)?;
+            }
+            "memory" => memory::run(&bench)?,
+            "install" => install::run(&bench)?,
+            "peers" => peers::run(&bench)?,
+            "scale" => scale::run(&mut bench)?,
+            other => bail!("no such load run: {other}"),
         }
         println!(
-            "| {} | {:.0} | {:.0} | {:.2} |",
-            target.shown,
-            median(ours),
-            median(theirs),
-            median(ratios)
+            "\nafter {name}: {} MiB resident",
+            resident_mib(bench.server.pid())?
         );
     }
-
-    println!(
-        "\n| durable publishes, 8 clients | /s | p50 ms | p99 ms |\n| --- | --- | --- | --- |"
-    );
-    for round in 0..3 {
-        let load = publishers::run(server.base(), &token, round, 8, 300)?;
-        println!(
-            "| round {} | {:.0} | {:.1} | {:.1} |",
-            round + 1,
-            load.per_second,
-            load.p50_ms,
-            load.p99_ms
-        );
-    }
-    println!(
-        "\nafter all of it: {} MiB resident",
-        resident_mib(server.pid())?
-    );
     Ok(())
 }
 
-fn targets() -> Vec<Target> {
-    let document = |name: &str| format!("{MOUNT}/@{OWNER}%2f{name}");
-    vec![
-        Target {
-            shown: "packument, 5 versions",
-            path: document("five"),
-            accept: "*/*",
-        },
-        Target {
-            shown: "abbreviated, 5 versions",
-            path: document("five"),
-            accept: ABBREVIATED,
-        },
-        Target {
-            shown: "packument, 100 versions",
-            path: document("hundred"),
-            accept: "*/*",
-        },
-        Target {
-            shown: "abbreviated, 100 versions",
-            path: document("hundred"),
-            accept: ABBREVIATED,
-        },
-        Target {
-            shown: "tarball, 4 KiB",
-            path: format!("{MOUNT}/@{OWNER}/five/-/five-1.0.0.tgz"),
-            accept: "*/*",
-        },
-    ]
-}
+impl Bench {
+    fn start(workspace: &Workspace) -> Result<Self> {
+        let folder = tempfile::tempdir_in(&workspace.target).context("a folder for the run")?;
+        let server = TestServer::builder()
+            .binary(workspace.target.join("release/packhouse"))
+            .data_dir(folder.path().join("data"))
+            .start();
+        server.admin(&["create-user", OWNER]);
+        let token = server.token(OWNER, "read:packages,write:packages,delete:packages");
+        Ok(Self {
+            folder,
+            clients: workspace.target.join("clients"),
+            server,
+            token,
+        })
+    }
 
-fn fill(server: &TestServer, token: &str, name: &str, versions: usize) -> Result<()> {
-    let full = format!("@{OWNER}/{name}");
-    for patch in 0..versions {
-        let payload = publishers::noise(patch, SMALL_TARBALL);
-        let body = publishers::document(&full, &format!("1.0.{patch}"), &payload);
+    /// Publishes one version of a package of the owner, and gives the answer.
+    fn publish(&self, name: &str, version: &str, payload: &[u8]) -> Result<()> {
+        let body = publishers::document(&format!("@{OWNER}/{name}"), version, payload);
         let request = Request::put(format!("{MOUNT}/@{OWNER}%2f{name}"))
-            .bearer(token)
+            .bearer(&self.token)
             .header("content-type", "application/json")
             .body(body);
-        let answer = http::send(server.base(), &request)?;
+        let answer = http::send(self.server.base(), &request)?;
         if answer.status != 201 {
-            bail!(
-                "publish of {full} 1.0.{patch}: {} {}",
-                answer.status,
-                answer.text()
-            );
+            bail!("publish of {name} {version}: {answer}");
         }
+        Ok(())
     }
-    Ok(())
+
+    /// A package of `count` versions, 1.0.0 and up.
+    fn fill(&self, name: &str, count: usize) -> Result<()> {
+        for patch in 0..count {
+            let payload = publishers::noise(patch, SMALL_TARBALL);
+            self.publish(name, &format!("1.0.{patch}"), &payload)?;
+        }
+        Ok(())
+    }
+
+    fn get(&self, path: &str, accept: &str) -> Result<Response> {
+        let request = Request::get(path)
+            .bearer(&self.token)
+            .header("accept", accept);
+        let answer = http::send(self.server.base(), &request)?;
+        if answer.status != 200 {
+            bail!("{path}: {}", answer.status);
+        }
+        Ok(answer)
+    }
+}
+
+/// The number of an argument's environment variable, or the usual one.
+fn number(variable: &str, usual: usize) -> Result<usize> {
+    match std::env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("{variable} is not a number")),
+        Err(_) => Ok(usual),
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -167,11 +141,16 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// What a process keeps in memory, in MiB.
 fn resident_mib(pid: u32) -> Result<u64> {
+    status_mib(pid, "VmRSS:")
+}
+
+/// A line of a process's status (`proc(5)`), in MiB.
+fn status_mib(pid: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: u64 = line
         .and_then(|rest| rest.split_whitespace().next())
-        .context("no VmRSS")?
+        .with_context(|| format!("no {name}"))?
         .parse()?;
     Ok(kib / 1024)
 }

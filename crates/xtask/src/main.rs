@@ -36,7 +36,8 @@ usage: cargo xtask <task>
   fmt [--fix]    check the formatting, or mend it
   lint           clippy and rustdoc with warnings denied, and `check`
   check          dependencies, licences, sources, and names of package registries
-  bench          load runs against a release build, beside nginx
+  bench [NAMES]  load runs against a release build, beside nginx: reads, publishes, memory,
+                 install; and by name peers and scale
   dev [ARGS]     run a server with sample data; ARGS go to `packhouse serve`
 ";
 
@@ -63,7 +64,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["fmt", "--fix"] => lint::mend_format(),
         ["lint"] => lint::run(&workspace()?),
         ["check"] => check::run(&workspace()?),
-        ["bench"] => bench::run(&workspace()?),
+        ["bench", names @ ..] => bench::run(&workspace()?, names),
         ["dev", arguments @ ..] => dev::run(&workspace()?, arguments),
         [] | ["help" | "--help" | "-h"] => {
             print!("{TASKS}");

@@ -1,4 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Instant;
 
 use actix_http::uri::Authority;
@@ -12,6 +13,7 @@ use tracing::{Instrument as _, Level, debug, debug_span, enabled, error, warn};
 
 use super::Door;
 use super::bridge::Incoming;
+use super::connection::Socket;
 use super::house_routes::bad_path;
 use super::mounts::Place;
 use super::render::{OpenBlob, Outgoing, Rendering};
@@ -46,6 +48,7 @@ impl Door {
     async fn answer(&self, request: Request, id: RequestId) -> Response<Outgoing> {
         let began = Instant::now();
         let _in_flight = InFlight::enter(self);
+        let socket = request.conn_data::<Rc<Socket>>().map(Rc::clone);
         let (request, payload) = request.into_parts();
         let parts: &RequestHead = &request;
         let is_head = parts.method == actix_http::Method::HEAD;
@@ -97,6 +100,7 @@ impl Door {
             headers: &headers,
             is_head,
             id,
+            socket,
         };
         let answer = rendering.render(reply, blob, unread);
         let took = began.elapsed();

@@ -2,6 +2,7 @@
 //! that there is a framework.
 
 mod bridge;
+mod connection;
 mod enter;
 mod house_routes;
 mod mounts;
@@ -19,6 +20,7 @@ use crate::compose::Registries;
 use crate::observe::health::Readiness;
 use crate::observe::metrics::{Exposition, HttpMetrics};
 
+pub(crate) use connection::Connection;
 pub use mounts::{Addresses, MountError, Mounts};
 pub(crate) use service::DoorFactory;
 

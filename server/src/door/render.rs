@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use actix_http::body::{BodySize, MessageBody};
 use actix_http::header::{self, HeaderMap as OutHeaders, HeaderName, HeaderValue};
@@ -15,6 +16,7 @@ use packhouse_wire::{
 };
 use tracing::error;
 
+use super::connection::Socket;
 use super::ranges::{Selection, content_range, select, unsatisfied_range};
 use super::request_id::RequestId;
 use crate::observe::causes;
@@ -62,6 +64,8 @@ pub(super) struct Rendering<'a> {
     pub(super) headers: &'a http::HeaderMap,
     pub(super) is_head: bool,
     pub(super) id: RequestId,
+    /// Where bodies write themselves to; the framework sends them where there is none.
+    pub(super) socket: Option<Rc<Socket>>,
 }
 
 /// A response on its way: status and headers of the content, and what is sent.
@@ -113,13 +117,29 @@ impl Rendering<'_> {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
+        let socket = match &self.socket {
+            Some(socket) if draft.sending.has_bytes() => {
+                socket.hold();
+                draft.headers.insert(
+                    header::CONTENT_LENGTH,
+                    HeaderValue::from(draft.sending.length()),
+                );
+                Some(Rc::clone(socket))
+            }
+            _ => None,
+        };
+        let is_direct = socket.is_some();
         let body = Outgoing {
             sending: draft.sending,
+            socket,
+            piece: Bytes::new(),
             id: self.id,
             _unread: unread,
         };
         let mut response = Response::with_body(draft.status, body);
         *response.headers_mut() = draft.headers;
+        // the length is said above: the framework sees a body of no length and no bytes
+        response.head_mut().no_chunking(is_direct);
         response
     }
 
@@ -273,6 +293,14 @@ impl Sending {
         }
     }
 
+    fn has_bytes(&self) -> bool {
+        match self {
+            Self::Nothing | Self::NoBody | Self::Declared(_) => false,
+            Self::Whole(bytes) => !bytes.is_empty(),
+            Self::Stream(length, _) => *length > 0,
+        }
+    }
+
     fn declared(self) -> Self {
         match self.length() {
             0 => Self::Nothing,
@@ -284,6 +312,10 @@ impl Sending {
 /// The body of a response.
 pub(crate) struct Outgoing {
     sending: Sending,
+    /// Where it writes itself to, if it does.
+    socket: Option<Rc<Socket>>,
+    /// What of it is being written.
+    piece: Bytes,
     id: RequestId,
     /// Held, not read: as long as it lives the framework knows that the request was not read to
     /// its end, says `Connection: close`, and lets the client finish before it closes.
@@ -300,12 +332,37 @@ impl Outgoing {
     }
 }
 
+impl Sending {
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: RequestId,
+    ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
+        match self {
+            Self::Nothing | Self::NoBody | Self::Declared(_) => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+            }
+            Self::Stream(_, stream) => Pin::new(stream).poll_next(cx).map(|piece| {
+                piece.map(|piece| {
+                    piece.map_err(|cause| {
+                        error!(request.id = %id, error = %causes(&cause), "an answer broke off");
+                        Box::from(cause)
+                    })
+                })
+            }),
+        }
+    }
+}
+
 impl MessageBody for Outgoing {
     type Error = Box<dyn Error>;
 
     fn size(&self) -> BodySize {
         match self.sending {
             Sending::NoBody => BodySize::None,
+            _ if self.socket.is_some() => BodySize::Stream,
             _ => BodySize::Sized(self.sending.length()),
         }
     }
@@ -314,21 +371,22 @@ impl MessageBody for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let id = self.id;
-        match &mut self.sending {
-            Sending::Nothing | Sending::NoBody | Sending::Declared(_) => Poll::Ready(None),
-            Sending::Whole(bytes) => {
-                let bytes = std::mem::take(bytes);
-                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+        let this = &mut *self;
+        let Some(socket) = &this.socket else {
+            return this.sending.poll_piece(cx, this.id);
+        };
+        loop {
+            // the first piece takes the head along
+            if this.piece.is_empty() {
+                match ready!(this.sending.poll_piece(cx, this.id)) {
+                    Some(Ok(piece)) => this.piece = piece,
+                    other => return Poll::Ready(other),
+                }
             }
-            Sending::Stream(_, stream) => Pin::new(stream).poll_next(cx).map(|piece| {
-                piece.map(|piece| {
-                    piece.map_err(|cause| {
-                        error!(request.id = %id, error = %causes(&cause), "an answer broke off");
-                        Box::from(cause)
-                    })
-                })
-            }),
+            ready!(socket.poll_send(&mut this.piece, cx));
+            if socket.is_broken() {
+                return Poll::Ready(None);
+            }
         }
     }
 }

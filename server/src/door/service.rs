@@ -3,7 +3,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_http::{Request, Response};
-use actix_web::dev::{AppConfig, Service, ServiceFactory, always_ready};
+use actix_service::{Service, ServiceFactory, always_ready};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use tokio::sync::mpsc;
 
@@ -28,12 +28,12 @@ impl DoorFactory {
 impl ServiceFactory<Request> for DoorFactory {
     type Response = Response<Outgoing>;
     type Error = Infallible;
-    type Config = AppConfig;
+    type Config = ();
     type Service = DoorService;
     type InitError = Infallible;
     type Future = Ready<Result<DoorService, Infallible>>;
 
-    fn new_service(&self, _config: AppConfig) -> Self::Future {
+    fn new_service(&self, (): ()) -> Self::Future {
         // nobody listens any more when a worker is replaced later
         let _unheard = self.started.try_send(());
         ready(Ok(DoorService {

@@ -8,19 +8,14 @@
               measured is worth seeing"
 )]
 
-mod download;
-mod huge;
-
 use std::thread;
 use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use packhouse_testkit::huge::{Download, HugePackage};
 use packhouse_testkit::server::TestServer;
 use sha2::{Digest as _, Sha512};
-
-use download::Download;
-use huge::HugePackage;
 
 /// Says how large the package is, if not 256 MiB.
 const SIZE_VARIABLE: &str = "PACKHOUSE_TEST_HUGE_MIB";

@@ -9,7 +9,10 @@ use packhouse_testkit::http::{Connection, Request};
 use packhouse_testkit::npm;
 use serde_json::json;
 
-use super::{MOUNT, OWNER, SMALL_TARBALL};
+use super::{Bench, MOUNT, OWNER, SMALL_TARBALL};
+
+const CLIENTS: usize = 8;
+const EACH: usize = 300;
 
 /// What a load run measured.
 pub(super) struct Load {
@@ -21,18 +24,46 @@ pub(super) struct Load {
 /// Versions of one package; a client goes to its next package after them.
 const VERSIONS: usize = 10;
 
+/// Durable publishes, three rounds.
+pub(super) fn table(bench: &Bench) -> Result<()> {
+    println!(
+        "\n| durable publishes, {CLIENTS} clients | /s | p50 ms | p99 ms |\n| --- | --- | --- | --- |"
+    );
+    for round in 0..3 {
+        let load = run(
+            bench.server.base(),
+            MOUNT,
+            &bench.token,
+            round,
+            CLIENTS,
+            EACH,
+            SMALL_TARBALL,
+        )?;
+        println!(
+            "| round {} | {:.0} | {:.1} | {:.1} |",
+            round + 1,
+            load.per_second,
+            load.p50_ms,
+            load.p99_ms
+        );
+    }
+    Ok(())
+}
+
 /// `each` publishes by each of `clients`, over a connection of its own.
 pub(super) fn run(
     base: &str,
+    mount: &str,
     token: &str,
     round: usize,
     clients: usize,
     each: usize,
+    tarball: usize,
 ) -> Result<Load> {
     let prepared: Vec<Vec<Request>> = (0..clients)
         .map(|client| {
             (0..each)
-                .map(|number| request(token, round, client, number))
+                .map(|number| request(mount, token, round, client, number, tarball))
                 .collect()
         })
         .collect();
@@ -68,11 +99,18 @@ pub(super) fn run(
     })
 }
 
-fn request(token: &str, round: usize, client: usize, number: usize) -> Request {
+fn request(
+    mount: &str,
+    token: &str,
+    round: usize,
+    client: usize,
+    number: usize,
+    tarball: usize,
+) -> Request {
     let name = format!("load-{round}-{client}-{}", number / VERSIONS);
     let version = format!("1.0.{}", number % VERSIONS);
-    let payload = noise(round * 1_000_000 + client * 10_000 + number, SMALL_TARBALL);
-    Request::put(format!("{MOUNT}/@{OWNER}%2f{name}"))
+    let payload = noise(round * 1_000_000 + client * 10_000 + number, tarball);
+    Request::put(format!("{mount}/@{OWNER}%2f{name}"))
         .bearer(token)
         .header("content-type", "application/json")
         .body(document(&format!("@{OWNER}/{name}"), &version, &payload))

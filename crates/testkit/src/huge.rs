@@ -1,4 +1,13 @@
-//! A package of any size, made while it is sent.
+//! A package of any size, made while it is sent, and a download that is looked at piece by piece:
+//! neither is ever held whole, so that what a server needs for it can be seen.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "only tests link this crate: a broken expectation is a failed test"
+)]
+
+mod download;
 
 use std::io::{self, Write};
 use std::iter;
@@ -6,11 +15,14 @@ use std::iter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
-use packhouse_testkit::archives::{TarGz, gzip, header};
-use packhouse_testkit::http::Connection;
 use serde_json::json;
 use sha2::{Digest as _, Sha512};
 use tar::EntryType;
+
+use crate::archives::{TarGz, gzip, header};
+use crate::http::Connection;
+
+pub use download::Download;
 
 const MIB: usize = 1 << 20;
 const VERSION: &str = "1.0.0";
@@ -23,7 +35,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// An archive with one file of noise: a gzip member for the beginning, one MiB of noise as a
 /// member that comes again and again, and one for the end. No window of gzip's spans a MiB.
-pub(crate) struct HugePackage {
+#[derive(Debug)]
+pub struct HugePackage {
     name: String,
     beginning: Vec<u8>,
     mebibyte: Vec<u8>,
@@ -33,7 +46,13 @@ pub(crate) struct HugePackage {
 }
 
 impl HugePackage {
-    pub(crate) fn new(name: &str, mebibytes: u64) -> Self {
+    /// A scoped package whose archive is about so many MiB long.
+    ///
+    /// # Panics
+    ///
+    /// For more MiB than an address space has.
+    #[must_use]
+    pub fn new(name: &str, mebibytes: u64) -> Self {
         let count = usize::try_from(mebibytes).unwrap();
         let manifest = json!({ "name": name, "version": VERSION }).to_string();
         let noise = header(EntryType::Regular, "package/noise.bin", count * MIB);
@@ -64,23 +83,31 @@ impl HugePackage {
     }
 
     /// The archive's length in bytes.
-    pub(crate) fn length(&self) -> u64 {
+    #[must_use]
+    pub fn length(&self) -> u64 {
         let lengths = self.parts().map(|part| u64::try_from(part.len()).unwrap());
         lengths.sum()
     }
 
-    pub(crate) fn integrity(&self) -> &str {
+    /// What the registry must say of its bytes.
+    #[must_use]
+    pub fn integrity(&self) -> &str {
         &self.integrity
     }
 
     /// Where the archive is once it was published.
-    pub(crate) fn target(&self) -> String {
+    #[must_use]
+    pub fn target(&self) -> String {
         let (_, name) = self.name.split_once('/').unwrap();
         format!("/_registry/npm/{}/-/{name}-{VERSION}.tgz", self.name)
     }
 
     /// Publishes as npm does, with the archive as text in the document.
-    pub(crate) fn publish(&self, base: &str, token: &str) {
+    ///
+    /// # Panics
+    ///
+    /// When it is refused.
+    pub fn publish(&self, base: &str, token: &str) {
         let document = self.document();
         let (before, after) = document.split_once(PLACE).unwrap();
         let text_length = self.length().div_ceil(3) * 4;

@@ -1,5 +1,3 @@
-//! A download that is looked at piece by piece.
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -8,14 +6,20 @@ const STALL: Duration = Duration::from_secs(60);
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// An answer whose head was read.
-pub(crate) struct Download {
+#[derive(Debug)]
+pub struct Download {
     body: BufReader<TcpStream>,
     length: u64,
 }
 
 impl Download {
     /// Asks, and waits until the answer begins.
-    pub(crate) fn begin(base: &str, target: &str, token: &str) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// When it is not 200 with a length.
+    #[must_use]
+    pub fn begin(base: &str, target: &str, token: &str) -> Self {
         let host = base.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(STALL)).unwrap();
@@ -41,7 +45,11 @@ impl Download {
     }
 
     /// Reads to the end and gives how many bytes came.
-    pub(crate) fn each_piece(&mut self, mut look: impl FnMut(&[u8])) -> u64 {
+    ///
+    /// # Panics
+    ///
+    /// When the connection fails.
+    pub fn each_piece(&mut self, mut look: impl FnMut(&[u8])) -> u64 {
         let mut body = self.body.by_ref().take(self.length);
         let mut received = 0;
         loop {

@@ -1,0 +1,1 @@
+//! Other registries under the same publishes.
