@@ -11,7 +11,7 @@ use crate::BlobError;
 /// Up to this many bytes come as one piece that is read when the stream is opened.
 pub const INLINE_BYTES: u64 = 64 * 1024;
 
-/// Longer streams come in pieces of this size; only the last one may be smaller.
+/// Longer streams come in pieces of at most this size.
 pub const CHUNK_BYTES: usize = 1024 * 1024;
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send>>;

@@ -13,9 +13,16 @@ use crate::stream::{CHUNK_BYTES, INLINE_BYTES, count, within};
 use crate::workers::{Job, Workers};
 use crate::{BlobError, BlobStream};
 
-/// How many buffers wait for their next stream instead of going back to the allocator: a fresh
-/// one costs a page fault for each 4 KiB.
+/// How many buffers of a size wait for their next stream instead of going back to the allocator: a
+/// fresh one costs a page fault for each 4 KiB.
 const SHELF_BUFFERS: usize = 16;
+
+/// With so much lent to streams the next chunks are short: two MiB for each stream are fast, but
+/// not for hundreds of streams.
+const AMPLE_BYTES: usize = 24 * 1024 * 1024;
+
+/// How long a chunk is then.
+const SHORT_CHUNK_BYTES: usize = 128 * 1024;
 
 const READING: &str = "reading an object";
 
@@ -96,7 +103,7 @@ impl Reading {
         let at = self.rest.start;
         let left = usize::try_from(self.rest.end - at).unwrap_or(CHUNK_BYTES);
         move || {
-            let mut lent = shelf.lend(left.min(CHUNK_BYTES));
+            let mut lent = shelf.lend(left);
             file.read_exact_at(lent.as_mut(), at)?;
             Ok(Bytes::from_owner(lent))
         }
@@ -105,14 +112,43 @@ impl Reading {
 
 /// Chunk buffers between two uses.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shelf(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(super) struct Shelf(Arc<Mutex<Buffers>>);
+
+#[derive(Debug, Default)]
+struct Buffers {
+    /// Of [`CHUNK_BYTES`].
+    long: Vec<Vec<u8>>,
+    /// Of [`SHORT_CHUNK_BYTES`].
+    short: Vec<Vec<u8>>,
+    lent_bytes: usize,
+}
+
+impl Buffers {
+    fn of_size(&mut self, size: usize) -> &mut Vec<Vec<u8>> {
+        if size == CHUNK_BYTES {
+            &mut self.long
+        } else {
+            &mut self.short
+        }
+    }
+}
 
 impl Shelf {
-    fn lend(&self, len: usize) -> Lent {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    /// A buffer for up to `wanted` bytes; for fewer where much is lent.
+    fn lend(&self, wanted: usize) -> Lent {
+        let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ample = buffers.lent_bytes + CHUNK_BYTES <= AMPLE_BYTES;
+        let size = if is_ample && wanted > SHORT_CHUNK_BYTES {
+            CHUNK_BYTES
+        } else {
+            SHORT_CHUNK_BYTES
+        };
+        buffers.lent_bytes += size;
+        let kept = buffers.of_size(size).pop();
+        drop(buffers);
         Lent {
-            buffer: kept.unwrap_or_else(|| vec![0; CHUNK_BYTES]),
-            len,
+            buffer: kept.unwrap_or_else(|| vec![0; size]),
+            len: wanted.min(size),
             shelf: self.clone(),
         }
     }
@@ -142,9 +178,13 @@ impl AsMut<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let mut shelf = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shelf.len() < SHELF_BUFFERS {
-            shelf.push(std::mem::take(&mut self.buffer));
+        let buffer = std::mem::take(&mut self.buffer);
+        let size = buffer.len();
+        let mut buffers = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buffers.lent_bytes = buffers.lent_bytes.saturating_sub(size);
+        let kept = buffers.of_size(size);
+        if kept.len() < SHELF_BUFFERS {
+            kept.push(buffer);
         }
     }
 }
@@ -156,12 +196,28 @@ mod tests {
     #[test]
     fn a_buffer_is_used_again_and_the_shelf_stays_small() {
         let shelf = Shelf::default();
-        let held: Vec<_> = (0..SHELF_BUFFERS + 3).map(|_| shelf.lend(10)).collect();
+        let kept = || shelf.0.lock().unwrap().long.len();
+        let held: Vec<_> = (0..SHELF_BUFFERS + 3)
+            .map(|_| shelf.lend(CHUNK_BYTES))
+            .collect();
         drop(held);
-        assert_eq!(shelf.0.lock().unwrap().len(), SHELF_BUFFERS);
+        assert_eq!(kept(), SHELF_BUFFERS);
 
-        let lent = shelf.lend(7);
-        assert_eq!(shelf.0.lock().unwrap().len(), SHELF_BUFFERS - 1);
-        assert_eq!(lent.as_ref().len(), 7);
+        let lent = shelf.lend(SHORT_CHUNK_BYTES + 7);
+        assert_eq!(kept(), SHELF_BUFFERS - 1);
+        assert_eq!(lent.as_ref().len(), SHORT_CHUNK_BYTES + 7);
+    }
+
+    #[test]
+    fn many_streams_share_what_few_have_for_themselves() {
+        let shelf = Shelf::default();
+        let held: Vec<_> = (0..200).map(|_| shelf.lend(10 * CHUNK_BYTES)).collect();
+        let bytes: usize = held.iter().map(|lent| lent.as_ref().len()).sum();
+        assert_eq!(held.first().unwrap().as_ref().len(), CHUNK_BYTES);
+        assert_eq!(held.last().unwrap().as_ref().len(), SHORT_CHUNK_BYTES);
+        assert!(bytes <= AMPLE_BYTES + 200 * SHORT_CHUNK_BYTES);
+
+        drop(held);
+        assert_eq!(shelf.lend(10 * CHUNK_BYTES).as_ref().len(), CHUNK_BYTES);
     }
 }
