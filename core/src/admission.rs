@@ -17,8 +17,9 @@ use crate::hits::Hits;
 use crate::house::House;
 use crate::model::PackageRef;
 use crate::policy::{
-    AnyTies, Creation, Credential, Declared, Identity, Need, Operation, PackageFacts, Principal,
-    Refusal, Scopes, Ties, TokenHash, WorkflowIdentity, WorkflowTies, decide, decide_creation,
+    AnyTies, Creation, Credential, Declared, HouseRules, Identity, Need, Operation, PackageFacts,
+    Principal, Refusal, Scopes, Ties, TokenHash, WorkflowIdentity, WorkflowTies, decide,
+    decide_creation,
 };
 use crate::registry::Credentials;
 use crate::uses::Uses;
@@ -179,7 +180,7 @@ impl House {
 
     async fn grant(&self, principal: &Principal, need: &Need) -> Result<Granted, Fault> {
         let Some(package) = need.package() else {
-            return decide_plain(principal, need).map(|()| Granted::Plain);
+            return decide_plain(principal, need, self.settings.rules()).map(|()| Granted::Plain);
         };
         let operation = need.operation();
         let kept = self.admission.head_hits.count(self.kept_head(package));
@@ -432,7 +433,7 @@ fn credential(row: TokenRow) -> Result<Credential, Fault> {
     })
 }
 
-fn decide_plain(principal: &Principal, need: &Need) -> Result<(), Fault> {
+fn decide_plain(principal: &Principal, need: &Need, rules: HouseRules) -> Result<(), Fault> {
     let unauthenticated = || Fault::Unauthenticated {
         need: Box::new(need.clone()),
         why: Unproven::Missing,
@@ -449,6 +450,19 @@ fn decide_plain(principal: &Principal, need: &Need) -> Result<(), Fault> {
             None => Err(unauthenticated()),
             Some(Identity::User { .. }) => Ok(()),
             Some(Identity::Workflow(_)) => Err(Fault::Denied {
+                need: Box::new(need.clone()),
+                lack: Lack::Scope,
+            }),
+        },
+        Need::Browse(_) => match principal
+            .credential()
+            .map(|credential| &credential.identity)
+        {
+            None if rules.anonymous_read => Ok(()),
+            None => Err(unauthenticated()),
+            Some(Identity::User { scopes, .. }) if scopes.reads_packages() => Ok(()),
+            Some(Identity::Workflow(workflow)) if workflow.declared.ceiling().is_some() => Ok(()),
+            Some(_) => Err(Fault::Denied {
                 need: Box::new(need.clone()),
                 lack: Lack::Scope,
             }),

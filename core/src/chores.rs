@@ -50,6 +50,9 @@ impl House {
                 self.downloads.put_back(counts);
             }
         }
+        if let Err(fault) = self.keep_indexed().await {
+            warn!(error = %fault, "could not index packages for the search");
+        }
         let uses = self.admission.uses().take();
         if !uses.is_empty() {
             let written = self

@@ -218,7 +218,7 @@ fn view(
     })
 }
 
-fn version_view(
+pub(crate) fn version_view(
     row: versions::ListedVersion,
     publishers: &HashMap<AccountId, Login>,
 ) -> VersionView {

@@ -9,6 +9,7 @@ pub mod policy;
 pub mod publish;
 pub mod registry;
 pub mod revise;
+pub mod search;
 pub mod settings;
 pub mod stage;
 pub mod tokens;

@@ -45,6 +45,10 @@ pub struct Draft {
     pub readme: Option<String>,
     pub license: Option<String>,
     pub description: Option<String>,
+    /// What the package is called by; search finds it by these.
+    pub keywords: Vec<String>,
+    /// Who wrote it, by name.
+    pub authors: Vec<String>,
     /// Tags to point at this version.
     pub tags: Vec<TagName>,
     /// Tags to point at this version besides, when the package has no other.
@@ -373,6 +377,8 @@ impl Publishing<'_> {
             readme: draft.readme.clone(),
             license: draft.license.clone(),
             description: draft.description.clone(),
+            keywords: lines(&draft.keywords),
+            authors: lines(&draft.authors),
             prerelease: draft.is_prerelease,
             standing: packhouse_db::Standing::Live,
             standing_reason: None,
@@ -465,6 +471,16 @@ impl Publishing<'_> {
                     .any(|row| row.name == file.name && row.sha256 == file.digests.sha256)
             }))
     }
+}
+
+/// A list as its column holds it, one a line.
+fn lines(list: &[String]) -> Option<String> {
+    let lines: Vec<String> = list
+        .iter()
+        .map(|item| item.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|item| !item.is_empty())
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// Where a new package comes to lie.

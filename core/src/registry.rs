@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use http::{HeaderMap, header};
 use packhouse_names::{Ecosystem, NormalizedName, PackageName};
-use packhouse_wire::{Body, Head, Reply};
+use packhouse_wire::{Body, Head, Path, Reply};
 
 use crate::cx::{ReadCx, WriteCx};
 use crate::fault::Fault;
@@ -29,6 +29,13 @@ pub trait Registry: Send + Sync + 'static {
     /// [`Fault::NoRoute`] for what the protocol does not have, [`Fault::Invalid`] for a name it
     /// would never accept.
     fn route(&self, head: &Head) -> Result<Call, Fault>;
+
+    /// Whether a path at the root of a host is one that clients send there although the registry
+    /// lies below a path: they drop the path that they were configured with. The answer is that
+    /// of the registry. By default there is none.
+    fn is_stray(&self, _path: &Path) -> bool {
+        false
+    }
 
     /// A package's name as a person or the management API spells it, checked and normalized.
     ///

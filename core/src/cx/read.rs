@@ -10,6 +10,7 @@ use crate::heads::PackageHead;
 use crate::house::House;
 use crate::model::{FileView, PackageView};
 use crate::policy::{Credential, Need, Principal};
+use crate::search::{Found, Query};
 use crate::tokens::TokenView;
 
 /// A granted need to read: the questions that a format may ask about it.
@@ -106,6 +107,20 @@ impl ReadCx {
     {
         let head = self.head()?;
         self.house.document(head, key, base, render).await
+    }
+
+    /// Packages by words, the best first: those that the caller may read, and no other is
+    /// counted. Needs [`Need::Browse`].
+    ///
+    /// # Errors
+    /// [`Fault::Internal`] when the need was another.
+    pub async fn search(&self, query: Query) -> Result<Found, Fault> {
+        let Need::Browse(namespace) = &self.need else {
+            return Err(Fault::internal("a search beyond its need"));
+        };
+        self.house
+            .search(&self.principal, namespace.as_ref(), query)
+            .await
     }
 
     /// The caller's own tokens that hold, newest first, and how many there are; needs

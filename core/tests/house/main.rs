@@ -13,5 +13,6 @@ mod downloads;
 mod freshness;
 mod publishing;
 mod revising;
+mod searching;
 mod setup;
 mod tokens;

@@ -231,6 +231,8 @@ pub(crate) struct Parcel {
     pub(crate) replay_key: Option<String>,
     pub(crate) ask_public: bool,
     pub(crate) source: Option<packhouse_core::model::RepositoryRef>,
+    pub(crate) description: Option<String>,
+    pub(crate) keywords: Vec<String>,
 }
 
 pub(crate) fn parcel(version: &'static str) -> Parcel {
@@ -241,6 +243,8 @@ pub(crate) fn parcel(version: &'static str) -> Parcel {
         replay_key: None,
         ask_public: false,
         source: None,
+        description: None,
+        keywords: Vec::new(),
     }
 }
 
@@ -267,7 +271,9 @@ pub(crate) async fn publish(
         metadata: "{}".to_owned(),
         readme: None,
         license: None,
-        description: None,
+        description: parcel.description,
+        keywords: parcel.keywords,
+        authors: Vec::new(),
         tags: parcel.tags,
         tags_if_first: Vec::new(),
         source: parcel.source,

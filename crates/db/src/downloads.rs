@@ -1,10 +1,12 @@
 //! Downloads per version and day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
-use packhouse_names::VersionId;
+use packhouse_names::{PackageId, VersionId};
 
 use crate::conn::{Conn, Link, Tx, on_conn};
 use crate::schema::{downloads, versions};
@@ -72,6 +74,37 @@ pub fn totals(conn: &mut Conn, versions: &[VersionId]) -> DbResult<Vec<(VersionI
         }
     }
     Ok(totals)
+}
+
+/// The downloads of each of these packages since a day; those without any are left out.
+///
+/// # Errors
+/// [`DbError::Malformed`] for a sum that is no number of downloads.
+pub fn of_packages(
+    conn: &mut Conn,
+    packages: &[PackageId],
+    since_day: i64,
+) -> DbResult<HashMap<PackageId, u64>> {
+    let mut sums = HashMap::new();
+    for part in packages.chunks(MAX_BINDS) {
+        let ids: Vec<i64> = part.iter().map(|id| id.get()).collect();
+        let rows: Vec<(i64, i64)> = on_conn!(conn, |c| downloads::table
+            .inner_join(versions::table.on(versions::id.eq(downloads::version_id)))
+            .filter(versions::package_id.eq_any(&ids))
+            .filter(downloads::day.ge(since_day))
+            .group_by(versions::package_id)
+            .select((
+                versions::package_id,
+                sql::<BigInt>("cast(sum(downloads.count) as bigint)")
+            ))
+            .load(c))?;
+        for (id, count) in rows {
+            let count =
+                u64::try_from(count).map_err(|error| DbError::Malformed(Box::new(error)))?;
+            sums.insert(PackageId::from(id), count);
+        }
+    }
+    Ok(sums)
 }
 
 /// Both engines take more values than this in one statement.

@@ -8,6 +8,7 @@ mod migrate;
 mod queue;
 mod schema;
 mod sql;
+mod text;
 mod words;
 
 pub mod accounts;
@@ -18,7 +19,9 @@ pub mod grants;
 pub mod jobs;
 pub mod outbox;
 pub mod packages;
+pub mod readable;
 pub mod repositories;
+pub mod search;
 pub mod settings;
 pub mod tags;
 pub mod teams;

@@ -249,6 +249,7 @@ pub fn bump(tx: &mut Tx<'_>, id: PackageId, at: Timestamp) -> DbResult<i64> {
         diesel::update(packages::table.find(id.get()))
             .set((
                 packages::revision.eq(packages::revision + 1),
+                packages::indexed.eq(false),
                 packages::updated_at.eq(case_when(
                     packages::updated_at.lt(at.as_micros()),
                     at.as_micros().into_sql::<BigInt>()

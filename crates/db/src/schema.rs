@@ -97,6 +97,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        indexed -> Bool,
     }
 }
 
@@ -121,6 +122,8 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        keywords -> Nullable<Text>,
+        authors -> Nullable<Text>,
     }
 }
 
@@ -283,6 +286,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    search (package_id) {
+        package_id -> BigInt,
+        version_id -> BigInt,
+        name -> Text,
+        keywords -> Text,
+        description -> Text,
+        people -> Text,
+        keyword_list -> Text,
+        unstable -> Bool,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     memberships,
@@ -307,4 +323,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     downloads,
     jobs,
     settings,
+    search,
 );

@@ -6,7 +6,7 @@ use packhouse_names::{AccountId, NormalizedVersion, PackageId, Timestamp, Versio
 use crate::columns::Opt;
 use crate::conn::{Conn, Tx, on_conn};
 use crate::packages::Package;
-use crate::schema::{packages, versions};
+use crate::schema::{packages, tags, versions};
 use crate::sql::Cached;
 use crate::{DbError, DbResult, Standing};
 
@@ -25,6 +25,10 @@ pub struct ListedVersion {
     pub metadata: String,
     pub license: Option<String>,
     pub description: Option<String>,
+    /// One a line.
+    pub keywords: Option<String>,
+    /// One a line.
+    pub authors: Option<String>,
     pub prerelease: bool,
     #[diesel(deserialize_as = String)]
     pub standing: Standing,
@@ -68,6 +72,10 @@ pub struct NewVersion {
     pub readme: Option<String>,
     pub license: Option<String>,
     pub description: Option<String>,
+    /// What its publisher calls it by, one a line.
+    pub keywords: Option<String>,
+    /// Who wrote it, one a line, without addresses.
+    pub authors: Option<String>,
     pub prerelease: bool,
     pub standing: Standing,
     pub standing_reason: Option<String>,
@@ -95,6 +103,8 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewVersion) -> DbResult<VersionId> {
             versions::readme.eq(new.readme.as_deref()),
             versions::license.eq(new.license.as_deref()),
             versions::description.eq(new.description.as_deref()),
+            versions::keywords.eq(new.keywords.as_deref()),
+            versions::authors.eq(new.authors.as_deref()),
             versions::prerelease.eq(new.prerelease),
             versions::standing.eq(new.standing.as_str()),
             versions::standing_reason.eq(new.standing_reason.as_deref()),
@@ -172,6 +182,48 @@ pub fn find(
         .first(c)
         .optional())?;
     Ok(found)
+}
+
+/// These versions, deleted ones left out, in the order of their ids.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn get_all(conn: &mut Conn, ids: &[VersionId]) -> DbResult<Vec<ListedVersion>> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    let found = on_conn!(conn, |c| versions::table
+        .filter(versions::id.eq_any(&ids))
+        .filter(versions::deleted_at.is_null())
+        .order(versions::id)
+        .select(ListedVersion::as_select())
+        .load(c))?;
+    Ok(found)
+}
+
+/// The version of a package that people see who name none: the one that this tag names, else the
+/// newest that is no prerelease, else the newest.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn shown(conn: &mut Conn, package: PackageId, tag: &str) -> DbResult<Option<ListedVersion>> {
+    let tagged = on_conn!(conn, |c| versions::table
+        .inner_join(tags::table.on(tags::version_id.eq(versions::id)))
+        .filter(tags::package_id.eq(package.get()))
+        .filter(tags::name.eq(tag))
+        .filter(versions::deleted_at.is_null())
+        .select(ListedVersion::as_select())
+        .first(c)
+        .optional())?;
+    if tagged.is_some() {
+        return Ok(tagged);
+    }
+    let newest = on_conn!(conn, |c| versions::table
+        .filter(versions::package_id.eq(package.get()))
+        .filter(versions::deleted_at.is_null())
+        .order((versions::prerelease, versions::id.desc()))
+        .select(ListedVersion::as_select())
+        .first(c)
+        .optional())?;
+    Ok(newest)
 }
 
 /// The README of a version, if it has one.

@@ -11,6 +11,7 @@ mod package_json;
 mod publish;
 mod reads;
 mod route;
+mod search;
 mod sign_in;
 mod source;
 mod submission;
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use packhouse_core::cx::{ReadCx, WriteCx};
 use packhouse_core::{Call, Fault, ReadCall, Registry, WriteCall};
 use packhouse_names::{Ecosystem, Login, NormalizedName, PackageName};
-use packhouse_wire::{Body, Head, Reply};
+use packhouse_wire::{Body, Head, Path, Reply};
 
 use crate::name::NpmName;
 use crate::route::{Read, Write};
@@ -56,6 +57,10 @@ impl Registry for Npm {
         route::route(head, self.unscoped_owner.as_ref()).map(Call::from)
     }
 
+    fn is_stray(&self, path: &Path) -> bool {
+        route::is_stray(path)
+    }
+
     fn name(&self, text: &str) -> Result<(PackageName, NormalizedName), Fault> {
         NpmName::parse(text).map(|name| (name.name, name.key))
     }
@@ -81,6 +86,7 @@ impl ReadCall for Read {
             Self::Whoami => sign_in::whoami(cx),
             Self::User { name } => sign_in::user(cx, &name),
             Self::Tokens => tokens::list(cx, head).await,
+            Self::Search => search::answer(cx, head).await,
         }
     }
 }

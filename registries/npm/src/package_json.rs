@@ -156,6 +156,28 @@ impl Manifest {
             .find_map(|key| license(&self.get(key)?))
     }
 
+    /// What the package calls itself by.
+    pub(crate) fn keywords(&self) -> Vec<String> {
+        let Some(Value::Array(list)) = self.get("keywords") else {
+            return Vec::new();
+        };
+        list.iter()
+            .filter_map(|keyword| Some(keyword.as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// Who wrote it, by name.
+    pub(crate) fn authors(&self) -> Vec<String> {
+        let name = |person: &Value| Some(person["name"].as_str()?.to_owned());
+        let author = self.get("author").as_ref().and_then(name);
+        let contributors = self.get("contributors");
+        let contributors = contributors.as_ref().and_then(Value::as_array);
+        author
+            .into_iter()
+            .chain(contributors.into_iter().flatten().filter_map(name))
+            .collect()
+    }
+
     /// A script that is there and says something.
     pub(crate) fn has_script(&self, name: &str) -> bool {
         self.get("scripts").is_some_and(|scripts| {

@@ -472,6 +472,8 @@ fn assemble(
         description: manifest
             .text("description")
             .map(|text| shortened(text, MAX_DESCRIPTION_BYTES)),
+        keywords: manifest.keywords(),
+        authors: manifest.authors(),
         tags,
         // installing without a version needs this tag, whatever the first one was published with
         tags_if_first: vec![TagName::new("latest")?],

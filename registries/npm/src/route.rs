@@ -10,7 +10,7 @@ use packhouse_core::model::{Namespace, PackageRef};
 use packhouse_core::policy::Need;
 use packhouse_core::{Call, Fault};
 use packhouse_names::{Ecosystem, FileName, Login, TagName};
-use packhouse_wire::Head;
+use packhouse_wire::{Head, Path};
 
 use crate::fault::Refusal;
 use crate::name::{self, NpmName};
@@ -39,6 +39,7 @@ pub(crate) const ROUTES: &[&str] = &[
     "GET /-/npm/v1/tokens",
     "POST /-/npm/v1/tokens",
     "DELETE /-/npm/v1/tokens/token/{key}",
+    "GET /-/v1/search",
     "POST /-/npm/v1/security/advisories/bulk",
     "POST /-/npm/v1/security/audits/quick",
     "POST /-/npm/v1/security/audits",
@@ -67,6 +68,8 @@ pub(crate) enum Read {
         name: String,
     },
     Tokens,
+    /// Packages by words.
+    Search,
 }
 
 /// A request that changes something, or whose body is the question.
@@ -133,6 +136,7 @@ impl Read {
             Self::Whoami => "GET /-/whoami",
             Self::User { .. } => "GET /-/user/{user}",
             Self::Tokens => "GET /-/npm/v1/tokens",
+            Self::Search => "GET /-/v1/search",
         }
     }
 }
@@ -190,6 +194,16 @@ pub(crate) fn route(head: &Head, unscoped_owner: Option<&Login>) -> Result<Asked
             let (name, rest) = package_name(path)?;
             package(head, &name, rest, unscoped_owner)
         }
+    }
+}
+
+/// Whether clients send this to the host's root although the registry lies below a path: they
+/// make the address of an absolute path (`spec/npm.md` 2.1).
+pub(crate) fn is_stray(path: &Path) -> bool {
+    match &*path.segments() {
+        ["-", "v1", "search"] | ["-", "npm", "v1", "oidc", ..] => true,
+        ["-", "package", .., "visibility"] => true,
+        _ => false,
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Mounts {
     hosts: Vec<HostStyle>,
     /// The ecosystem's word of each registry, in the order of registration.
     words: Vec<&'static str>,
+    registries: Registries,
 }
 
 /// A base of path style, and below it one for each registry.
@@ -119,6 +120,7 @@ impl Mounts {
                 .collect(),
             hosts,
             words,
+            registries: registries.clone(),
         })
     }
 
@@ -155,6 +157,15 @@ impl Mounts {
                 registry,
                 base: address,
                 path,
+            });
+        }
+        if let Some(registry) = self.registries.iter().position(|one| one.is_stray(&below))
+            && let Some(address) = base.registries.get(registry)
+        {
+            return Ok(Place::Registry {
+                registry,
+                base: address,
+                path: below,
             });
         }
         Ok(Place::House { path: below })

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::callers::{self, Caller};
 use crate::estate::{self, VERSION};
+use crate::oracle::{self, Need, Verdict};
 use crate::routes::{Checked, Subject};
 
 pub(crate) fn is_packument(subject: &Subject, _: &Caller, response: &Response) -> Checked {
@@ -74,6 +75,29 @@ pub(crate) fn is_profile(_: &Subject, caller: &Caller, response: &Response) -> C
     } else {
         same("status", &response.status, &404)
     }
+}
+
+/// Every package that the table lets the caller read, and no other; nor is another counted.
+pub(crate) fn finds_what_may_be_read(_: &Subject, caller: &Caller, response: &Response) -> Checked {
+    let page = read(response)?;
+    let mut expected: Vec<String> = estate::columns()
+        .into_iter()
+        // whoever is let in without a token is let in to what is public
+        .filter(|column| {
+            let verdict = oracle::decide(&caller.name, caller.proof, Need::Read, *column, true);
+            verdict == Verdict::Granted
+        })
+        .map(estate::name)
+        .collect();
+    expected.sort_unstable();
+    let objects = page["objects"].as_array().cloned().unwrap_or_default();
+    let mut found: Vec<String> = objects
+        .iter()
+        .filter_map(|object| Some(object["package"]["name"].as_str()?.to_owned()))
+        .collect();
+    found.sort_unstable();
+    same("what is found", &found, &expected)?;
+    same("total", &page["total"], &json!(expected.len()))
 }
 
 /// Everybody has the tokens of this test alone; which they are is seen by their number.

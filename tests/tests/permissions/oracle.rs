@@ -50,6 +50,8 @@ pub(crate) enum Need {
     Oneself,
     /// To be a person: workflows have no tokens of their own.
     Tokens,
+    /// To look around: what may not be read is left out of what is seen.
+    Browse,
     Read,
     Publish,
     Delete,
@@ -130,6 +132,7 @@ pub(crate) fn decide(
         Proof::Nothing => {
             return match need {
                 Need::Greet => Verdict::Granted,
+                Need::Browse if anonymous_read => Verdict::Granted,
                 Need::Read if anonymous_read && is_public(column) => Verdict::Granted,
                 _ => Verdict::Unauthenticated,
             };
@@ -141,6 +144,8 @@ pub(crate) fn decide(
         Need::Greet | Need::SignIn | Need::Oneself => return Verdict::Granted,
         Need::Tokens if is_workflow => return Verdict::LacksScope,
         Need::Tokens => return Verdict::Granted,
+        Need::Browse if scopes.read || scopes.write => return Verdict::Granted,
+        Need::Browse => return Verdict::LacksScope,
         Need::Read => Role::Read,
         Need::Publish => Role::Write,
         Need::Delete => Role::Admin,

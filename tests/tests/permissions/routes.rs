@@ -9,8 +9,8 @@ use packhouse_testkit::http::{Request, Response};
 use crate::callers::Caller;
 use crate::estate::{self, Revisions, VERSION};
 use crate::gets::{
-    is_done, is_manifest, is_object, is_packument, is_ping, is_profile, is_tag_list, is_tarball,
-    is_token_list, is_whoami,
+    finds_what_may_be_read, is_done, is_manifest, is_object, is_packument, is_ping, is_profile,
+    is_tag_list, is_tarball, is_token_list, is_whoami,
 };
 use crate::oracle::{Column, Need};
 use crate::spelling::Spelling;
@@ -177,6 +177,7 @@ const GREET: &[Need] = &[Need::Greet];
 const SIGN_IN: &[Need] = &[Need::SignIn];
 const ONESELF: &[Need] = &[Need::Oneself];
 const TOKENS: &[Need] = &[Need::Tokens];
+const BROWSE: &[Need] = &[Need::Browse];
 const READ: &[Need] = &[Need::Read];
 const PUBLISH: &[Need] = &[Need::Publish];
 const DELETE: &[Need] = &[Need::Delete];
@@ -260,6 +261,11 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
         "DELETE /-/user/token/{token}" => {
             let told = || Told(404, "Not found");
             vec![row(path, ONESELF, None, told(), told())]
+        }
+        "GET /-/v1/search" => {
+            let everything = "/-/v1/search?text=not:insecure&size=250";
+            let found = || Content(finds_what_may_be_read);
+            vec![row(everything, BROWSE, None, found(), found())]
         }
         "GET /-/npm/v1/tokens" => vec![row(path, TOKENS, None, Content(is_token_list), Content(is_token_list))],
         "POST /-/npm/v1/tokens" => {

@@ -168,6 +168,8 @@ pub(crate) fn new_version(package: PackageId, name: &str) -> NewVersion {
         readme: Some("# readme".to_owned()),
         license: None,
         description: None,
+        keywords: None,
+        authors: None,
         prerelease: false,
         standing: Standing::Live,
         standing_reason: None,

@@ -85,7 +85,8 @@ async fn sqlite() -> (Columns, Keys) {
     let columns: Vec<SqliteColumn> = diesel::sql_query(
         "select t.name as \"table\", c.name as name, c.type as kind, c.\"notnull\" as not_null \
          from sqlite_schema t join pragma_table_info(t.name) c \
-         where t.type = 'table' and t.name not like 'sqlite_%' and t.name not like '\\_\\_%' escape '\\'",
+         where t.type = 'table' and t.name not like 'sqlite_%' and t.name not like 'search\\_%' escape '\\' \
+         and t.name not like '\\_\\_%' escape '\\'",
     )
     .load(&mut conn)
     .unwrap();
@@ -95,10 +96,12 @@ async fn sqlite() -> (Columns, Keys) {
          (select group_concat(name) from (select name from pragma_index_info(i.name) order by seqno)) as columns \
          from sqlite_schema t join pragma_index_list(t.name) i \
          where t.type = 'table' and i.\"unique\" and t.name not like '\\_\\_%' escape '\\' \
+         and t.name not like 'search\\_%' escape '\\' \
          union \
          select t.name, 0, c.name from sqlite_schema t join pragma_table_info(t.name) c \
          where t.type = 'table' and c.pk = 1 and c.type = 'INTEGER' \
-         and t.sql not like '%without rowid%' and t.name not like 'sqlite_%'",
+         and t.sql not like '%without rowid%' and t.name not like 'sqlite_%' \
+         and t.name not like 'search\\_%' escape '\\'",
     )
     .load(&mut conn)
     .unwrap();

@@ -28,7 +28,9 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     let folder = folder.context("PACKHOUSE_PEERS_DIR does not say where the peers are")?;
     let peers = [nora(bench, &folder)?, verdaccio(bench, &folder)?];
 
-    println!("\n| publishes, {CLIENTS} clients | /s | p50 ms | p99 ms |\n| --- | --- | --- | --- |");
+    println!(
+        "\n| publishes, {CLIENTS} clients | /s | p50 ms | p99 ms |\n| --- | --- | --- | --- |"
+    );
     row("packhouse", bench.server.base(), MOUNT, &bench.token)?;
     for peer in peers.iter().flatten() {
         row(peer.name, &peer.base, peer.mount, &peer.token)?;

@@ -43,6 +43,7 @@ pub(super) fn api(
             let user = user(segment).ok_or(Fault::NoRoute)?;
             Asked::Write(Need::SignIn, Write::SignIn { user, renews })
         }
+        (&Method::GET, ["v1", "search"]) => Asked::Read(Need::Browse(None), Read::Search),
         (&Method::GET, ["npm", "v1", "tokens"]) => Asked::Read(Need::Tokens, Read::Tokens),
         (&Method::POST, ["npm", "v1", "tokens"]) => Asked::Write(Need::Tokens, Write::CreateToken),
         (&Method::DELETE, ["npm", "v1", "tokens", "token", key]) => Asked::Write(
