@@ -10,6 +10,7 @@ pub mod publish;
 pub mod registry;
 pub mod revise;
 pub mod settings;
+pub mod signing;
 pub mod stage;
 pub mod tokens;
 

@@ -12,6 +12,8 @@ use packhouse_core::{Call, Fault};
 use packhouse_names::{Ecosystem, FileName, Login, TagName};
 use packhouse_wire::Head;
 
+use crate::Reading;
+use crate::documents::Attestations;
 use crate::fault::Refusal;
 use crate::name::{self, NpmName};
 use crate::version;
@@ -36,6 +38,8 @@ pub(crate) const ROUTES: &[&str] = &[
     "PUT /-/user/{user}",
     "PUT /-/user/{user}/-rev/{rev}",
     "DELETE /-/user/token/{token}",
+    "GET /-/npm/v1/keys",
+    "GET /-/npm/v1/attestations/{package}@{version}",
     "GET /-/npm/v1/tokens",
     "POST /-/npm/v1/tokens",
     "DELETE /-/npm/v1/tokens/token/{key}",
@@ -67,6 +71,12 @@ pub(crate) enum Read {
         name: String,
     },
     Tokens,
+    /// What verifies the registry's signatures.
+    Keys,
+    /// Where a version comes from.
+    Attestations {
+        version: String,
+    },
 }
 
 /// A request that changes something, or whose body is the question.
@@ -133,6 +143,8 @@ impl Read {
             Self::Whoami => "GET /-/whoami",
             Self::User { .. } => "GET /-/user/{user}",
             Self::Tokens => "GET /-/npm/v1/tokens",
+            Self::Keys => "GET /-/npm/v1/keys",
+            Self::Attestations { .. } => "GET /-/npm/v1/attestations/{package}@{version}",
         }
     }
 }
@@ -166,11 +178,11 @@ pub(crate) enum Asked {
     Write(Need, Write),
 }
 
-impl From<Asked> for Call {
-    fn from(asked: Asked) -> Self {
-        match asked {
-            Asked::Read(need, read) => Self::Read(need, Box::new(read)),
-            Asked::Write(need, write) => Self::Write(need, Box::new(write)),
+impl Asked {
+    pub(crate) fn into_call(self, attestations: Attestations) -> Call {
+        match self {
+            Self::Read(need, read) => Call::Read(need, Box::new(Reading { read, attestations })),
+            Self::Write(need, write) => Call::Write(need, Box::new(write)),
         }
     }
 }
@@ -318,6 +330,10 @@ fn file_name(name: &NpmName, path: &[&str]) -> Result<Option<FileName>, Fault> {
             .is_some_and(|own| own.eq_ignore_ascii_case(scope))
     };
     if !scope.is_none_or(is_own) {
+        return Ok(None);
+    }
+    // a version has other files too, which are no downloads
+    if !file.ends_with(".tgz") {
         return Ok(None);
     }
     Ok(FileName::new(file).ok())
