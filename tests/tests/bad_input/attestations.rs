@@ -13,7 +13,7 @@ use crate::registry::{MOUNT, NAME, Registry, address, honest};
 const VERSION: &str = "1.1.0";
 
 /// An honest document with a bundle whose data is this.
-fn with_data(data: Value) -> Value {
+fn with_data(data: &Value) -> Value {
     let mut document = publish_document(NAME, VERSION, &honest(NAME, VERSION));
     document["_attachments"][provenance_key(NAME, VERSION)] = json!({ "data": data });
     document
@@ -26,7 +26,7 @@ fn with_statement(change: impl FnOnce(&mut Value)) -> Value {
     let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
     let mut statement = serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap();
     change(&mut statement);
-    with_data(json!(bundle_of(&statement)))
+    with_data(&json!(bundle_of(&statement)))
 }
 
 fn good() -> Value {
@@ -47,42 +47,42 @@ fn a_bundle_that_is_not_about_its_tarball_is_refused() {
     for (what, document, error) in [
         (
             "no JSON",
-            with_data(json!("{")),
+            with_data(&json!("{")),
             "malformed JSON in the provenance bundle: EOF while parsing an object",
         ),
         (
             "nothing",
-            with_data(json!("")),
+            with_data(&json!("")),
             "malformed JSON in the provenance bundle: EOF while parsing a value",
         ),
         (
             "base64, as tarballs come",
-            with_data(json!(STANDARD.encode(provenance(NAME, VERSION, b"")))),
+            with_data(&json!(STANDARD.encode(provenance(NAME, VERSION, b"")))),
             "the provenance bundle must be a JSON object",
         ),
         (
             "a bundle that is no text",
-            with_data(json!({"mediaType": "x"})),
+            with_data(&json!({"mediaType": "x"})),
             "malformed JSON in the document: invalid type: map, expected a string",
         ),
         (
             "a list",
-            with_data(json!("[]")),
+            with_data(&json!("[]")),
             "the provenance bundle must be a JSON object",
         ),
         (
             "no envelope",
-            with_data(json!("{}")),
+            with_data(&json!("{}")),
             "the provenance bundle holds no dsseEnvelope",
         ),
         (
             "a payload that is no base64",
-            with_data(json!(r#"{"dsseEnvelope":{"payload":"{}"}}"#)),
+            with_data(&json!(r#"{"dsseEnvelope":{"payload":"{}"}}"#)),
             "the payload of the provenance bundle is not base64",
         ),
         (
             "more than a mebibyte",
-            with_data(json!(large)),
+            with_data(&json!(large)),
             "the provenance bundle is larger than 1 MiB",
         ),
         (
