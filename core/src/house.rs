@@ -20,6 +20,7 @@ use crate::files::Files;
 use crate::freshness::{Freshness, Touched};
 use crate::news::News;
 use crate::settings::Settings;
+use crate::signing::{self, PrivateKey, Signer};
 use crate::workers::Workers;
 
 /// What a house is built from.
@@ -40,6 +41,8 @@ pub struct House {
     pub(crate) settings: Settings,
     /// Tells this registry from every other: part of each document's tag.
     pub(crate) instance: String,
+    /// Signs for the house; its key is shared by every process.
+    pub(crate) signer: Signer,
     pub(crate) freshness: Freshness,
     pub(crate) news: News,
     pub(crate) admission: Admission,
@@ -71,10 +74,13 @@ impl House {
         } = parts;
         db.migrate().await?;
         let fresh = uuid::Uuid::now_v7().simple().to_string();
-        let (instance, seen) = db
+        let new_key = PrivateKey::generate()?;
+        let (instance, key, seen) = db
             .write(move |tx| {
-                let instance = packhouse_db::settings::put_if_absent(tx, "instance", &fresh)?;
-                Ok::<_, Fault>((instance, outbox::watermark(tx)?))
+                let mut shared = |name, new| packhouse_db::settings::put_if_absent(tx, name, new);
+                let instance = shared("instance", &fresh)?;
+                let key = PrivateKey::kept(shared(signing::SETTING, new_key.reveal())?);
+                Ok::<_, Fault>((instance, key, outbox::watermark(tx)?))
             })
             .await?;
         Ok(Arc::new(Self {
@@ -86,6 +92,7 @@ impl House {
             workers: Workers::new(settings.workers),
             hashers: packhouse_blob::Workers::new(settings.workers),
             freshness: Freshness::new(),
+            signer: Signer::new(&key)?,
             instance,
             db,
             blobs,

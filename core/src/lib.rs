@@ -11,6 +11,7 @@ pub mod registry;
 pub mod revise;
 pub mod search;
 pub mod settings;
+pub mod signing;
 pub mod stage;
 pub mod tokens;
 

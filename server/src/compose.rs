@@ -47,5 +47,11 @@ impl std::fmt::Debug for Registries {
 #[must_use]
 pub fn registries(config: &Config) -> Registries {
     let owner = config.access.npm_unscoped_owner.clone();
-    Registries::new(vec![Arc::new(packhouse_npm::Npm::new(owner))])
+    let npm = packhouse_npm::Npm::new(owner);
+    let npm = if config.access.npm_attestations {
+        npm.showing_attestations()
+    } else {
+        npm
+    };
+    Registries::new(vec![Arc::new(npm)])
 }

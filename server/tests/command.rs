@@ -171,13 +171,15 @@ fn the_nearest_layer_wins_and_check_config_names_it() {
         .args(["check-config", "--listen", "127.0.0.1:3"])
         .env("PACKHOUSE_CONFIG", &file)
         .env("PACKHOUSE_LISTEN", "127.0.0.1:2")
-        .env("PACKHOUSE_DOMAIN", "environment.example.com"));
+        .env("PACKHOUSE_DOMAIN", "environment.example.com")
+        .env("PACKHOUSE_NPM_ATTESTATIONS", "on"));
     assert!(succeeded, "{errors}");
     for line in [
         "listen = \"127.0.0.1:3\"  # flag",
         "domain = \"environment.example.com\"  # environment",
         "anonymous-read = \"off\"  # file",
         "max-package-bytes = 7  # file",
+        "npm-attestations = \"on\"  # environment",
         "log-level = \"info\"  # default",
         "# public-url is not set",
     ] {
@@ -214,6 +216,7 @@ fn a_setting_that_does_not_exist_or_does_not_fit_is_an_error() {
         ),
         ("max-package-bytes = 0", "must not be 0"),
         ("npm-unscoped-owner = \"-\"", "login"),
+        ("npm-attestations = \"maybe\"", "on or off is expected"),
     ] {
         fs::write(&file, text).unwrap();
         for command in ["check-config", "serve"] {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use packhouse_names::{FileName, Timestamp};
 use packhouse_wire::{BaseUrl, Document};
 
@@ -11,6 +12,7 @@ use crate::house::House;
 use crate::model::{FileView, PackageView};
 use crate::policy::{Credential, Need, Principal};
 use crate::search::{Found, Query};
+use crate::signing::Signer;
 use crate::tokens::TokenView;
 
 /// A granted need to read: the questions that a format may ask about it.
@@ -54,6 +56,12 @@ impl ReadCx {
         self.house.now()
     }
 
+    /// Signs for the house, and shows what verifies it; never the key.
+    #[must_use]
+    pub fn signer(&self) -> &Signer {
+        &self.house.signer
+    }
+
     /// Does work that computes for long (a document of many megabytes) off the async threads.
     ///
     /// # Errors
@@ -88,6 +96,26 @@ impl ReadCx {
     pub async fn file(&self, name: &FileName) -> Result<Arc<FileView>, Fault> {
         let head = self.head()?;
         self.house.file(head, name).await
+    }
+
+    /// The bytes of a file that is known to be small.
+    ///
+    /// # Errors
+    /// [`Fault::TooLarge`] past `limit` bytes.
+    pub async fn read_file(&self, file: &FileView, limit: u64) -> Result<Bytes, Fault> {
+        if file.size > limit {
+            return Err(Fault::TooLarge { limit });
+        }
+        let stream = self.house.open_blob(&file.content(), 0..file.size).await?;
+        let mut whole = BytesMut::new();
+        let mut pieces = match stream.into_bytes() {
+            Ok(bytes) => return Ok(bytes),
+            Err(pieces) => pieces,
+        };
+        while let Some(piece) = pieces.next().await {
+            whole.extend_from_slice(&piece?);
+        }
+        Ok(whole.freeze())
     }
 
     /// An index document of the package: rendered once per revision and base, then kept in both

@@ -105,6 +105,17 @@ impl BaseUrl {
         &self.0
     }
 
+    /// Scheme and authority, without the path.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        let path = self
+            .0
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map_or(0, |(_, path)| path.len() + 1);
+        self.0.get(..self.0.len() - path).unwrap_or(&self.0)
+    }
+
     /// `host` or `host:port`, as a `Host` header names it.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -138,6 +149,9 @@ mod tests {
             "http://localhost:8080/_registry/npm"
         );
         assert_eq!(base.join("/_registry/npm").authority(), "localhost:8080");
+        for path in ["", "/a", "/a/b"] {
+            assert_eq!(base.join(path).origin(), "http://localhost:8080", "{path}");
+        }
         for text in [
             "localhost",
             "ftp://x",

@@ -17,11 +17,10 @@ use packhouse_core::Fault;
 use packhouse_wire::{Body, BodyError};
 use serde::Deserialize;
 
+use crate::attestations;
+
 /// Containers within containers, as deep as JSON parsers go.
 const MAX_DEPTH: usize = 128;
-
-/// Attachments whose data is text and small, and stays in the document (`spec/npm.md` 17.3).
-const TEXT_ATTACHMENT: &str = ".sigstore";
 
 /// Base64 with nothing after it: a padding sign in here is in the wrong place.
 const INNER: GeneralPurpose = GeneralPurpose::new(
@@ -310,7 +309,8 @@ impl Scanner {
             && self.objects == [true; 3]
             && self.in_attachments
             && self.at_data
-            && !self.attachment.ends_with(TEXT_ATTACHMENT)
+            // text, and small: it stays in the document
+            && !self.attachment.ends_with(attestations::SUFFIX)
         {
             self.text = Text::Data;
             return Event::Data {

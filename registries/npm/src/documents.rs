@@ -46,6 +46,18 @@ pub(crate) struct Stored<'a> {
     /// What the long form shows, without `dist`, `deprecated` and what the house adds.
     #[serde(borrow)]
     pub(crate) full: &'a RawValue,
+    /// The predicate type of its provenance, where it was published with one.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(crate) provenance: Option<&'a RawValue>,
+}
+
+/// Whether `dist` tells where to find a version's provenance. Released npm before 2026 fails
+/// where it does and no bundle is signed with the registry's own key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Attestations {
+    Shown,
+    #[default]
+    Hidden,
 }
 
 impl<'a> Stored<'a> {
@@ -105,8 +117,12 @@ pub(crate) fn latest(package: &PackageView) -> Option<&VersionView> {
 ///
 /// # Errors
 /// [`Fault::Internal`] for stored pieces that cannot be read.
-pub(crate) fn full(package: &PackageView, base: &BaseUrl) -> Result<Vec<u8>, Fault> {
-    let mut out = Out::for_package(package, base);
+pub(crate) fn full(
+    package: &PackageView,
+    base: &BaseUrl,
+    attestations: Attestations,
+) -> Result<Vec<u8>, Fault> {
+    let mut out = Out::for_package(package, base, attestations);
     let name = json_string(package.name.as_str());
     out.raw("{\"_id\":");
     out.raw(&name);
@@ -148,8 +164,12 @@ pub(crate) fn full(package: &PackageView, base: &BaseUrl) -> Result<Vec<u8>, Fau
 ///
 /// # Errors
 /// [`Fault::Internal`] for stored pieces that cannot be read.
-pub(crate) fn abbreviated(package: &PackageView, base: &BaseUrl) -> Result<Vec<u8>, Fault> {
-    let mut out = Out::for_package(package, base);
+pub(crate) fn abbreviated(
+    package: &PackageView,
+    base: &BaseUrl,
+    attestations: Attestations,
+) -> Result<Vec<u8>, Fault> {
+    let mut out = Out::for_package(package, base, attestations);
     let modified = json_string(&package.updated_at.to_rfc3339_millis());
     out.raw("{\"name\":");
     out.string(package.name.as_str());
@@ -180,8 +200,9 @@ pub(crate) fn version(
     package: &PackageView,
     version: &VersionView,
     base: &BaseUrl,
+    attestations: Attestations,
 ) -> Result<Vec<u8>, Fault> {
-    let mut out = Out::new(package, base, version.metadata.len());
+    let mut out = Out::new(package, base, attestations, version.metadata.len());
     out.full_version(version)?;
     Ok(out.bytes)
 }
@@ -226,12 +247,14 @@ struct Out {
     bytes: Vec<u8>,
     /// Before a version in its tarball's address, as JSON without the closing quote.
     tarball_prefix: String,
+    /// Before a version in its attestations' address, the same way; `None` where it is not told.
+    attestations_prefix: Option<String>,
     /// The people who may publish, as JSON.
     maintainers: String,
 }
 
 impl Out {
-    fn for_package(package: &PackageView, base: &BaseUrl) -> Self {
+    fn for_package(package: &PackageView, base: &BaseUrl, attestations: Attestations) -> Self {
         let metadata: usize = package
             .versions
             .iter()
@@ -241,17 +264,32 @@ impl Out {
         Self::new(
             package,
             base,
+            attestations,
             metadata + readme.min(SHOWN_README_BYTES) + 1024,
         )
     }
 
-    fn new(package: &PackageView, base: &BaseUrl, capacity: usize) -> Self {
+    fn new(
+        package: &PackageView,
+        base: &BaseUrl,
+        attestations: Attestations,
+        capacity: usize,
+    ) -> Self {
         let name = package.name.as_str();
-        let prefix = json_string(&format!("{base}/{name}/-/{}-", unscoped(name)));
+        let open = |text: String| {
+            let text = json_string(&text);
+            text.strip_suffix('"').unwrap_or(&text).to_owned()
+        };
+        // clients put the registry's address before the path of this one: the mount is not in it
+        let attestations_prefix = (attestations == Attestations::Shown).then(|| {
+            let name = name.replace('/', "%2f");
+            open(format!("{}/-/npm/v1/attestations/{name}@", base.origin()))
+        });
         let maintainers: Vec<String> = package.maintainers.iter().map(person).collect();
         Self {
             bytes: Vec::with_capacity(capacity),
-            tarball_prefix: prefix.strip_suffix('"').unwrap_or(&prefix).to_owned(),
+            tarball_prefix: open(format!("{base}/{name}/-/{}-", unscoped(name))),
+            attestations_prefix,
             maintainers: format!("[{}]", maintainers.join(",")),
         }
     }
@@ -281,7 +319,7 @@ impl Out {
     fn full_version(&mut self, version: &VersionView) -> Result<(), Fault> {
         let stored = Stored::read(version)?;
         self.open(stored.full);
-        self.rest_of_version(version, stored.dist);
+        self.rest_of_version(version, &stored);
         self.raw(",\"maintainers\":");
         self.bytes.extend_from_slice(self.maintainers.as_bytes());
         self.raw("}");
@@ -291,23 +329,32 @@ impl Out {
     fn abbreviated_version(&mut self, version: &VersionView) -> Result<(), Fault> {
         let stored = Stored::read(version)?;
         self.open(stored.abbreviated);
-        self.rest_of_version(version, stored.dist);
+        self.rest_of_version(version, &stored);
         self.raw("}");
         Ok(())
     }
 
     /// What changes after a publish, or depends on the address; both forms show it.
-    fn rest_of_version(&mut self, version: &VersionView, dist: &RawValue) {
+    fn rest_of_version(&mut self, version: &VersionView, stored: &Stored<'_>) {
         if let Standing::Deprecated { reason } = &version.standing {
             self.field("deprecated", &json_string(reason));
         }
         self.raw(",\"dist\":");
-        self.open(dist);
+        self.open(stored.dist);
         self.raw(",\"tarball\":");
         self.bytes.extend_from_slice(self.tarball_prefix.as_bytes());
         // a version's characters mean nothing to JSON
         self.raw(version.name.as_str());
-        self.raw(".tgz\"}");
+        self.raw(".tgz\"");
+        if let (Some(prefix), Some(kind)) = (&self.attestations_prefix, stored.provenance) {
+            let attestations = format!(
+                ",\"attestations\":{{\"url\":{prefix}{}\",\"provenance\":{{\"predicateType\":{}}}}}",
+                version.name,
+                kind.get()
+            );
+            self.raw(&attestations);
+        }
+        self.raw("}");
         if let Some(publisher) = &version.publisher {
             self.raw(",\"_npmUser\":");
             let publisher = person(publisher);

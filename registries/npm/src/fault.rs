@@ -63,7 +63,7 @@ impl Refusal {
 /// Words a fault.
 pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
     match fault {
-        Fault::NoRoute => not_found(),
+        Fault::NoRoute => not_allowed(npm, head).unwrap_or_else(not_found),
         Fault::NotFound { what, id } => match what {
             Thing::Package | Thing::Account | Thing::Repository if is_write(head) => {
                 forbidden(&absent_on_write(npm, head), &fault.to_string())
@@ -166,6 +166,33 @@ fn permission(need: &Need) -> String {
 
 fn is_write(head: &Head) -> bool {
     head.method != http::Method::GET
+}
+
+/// What else an address can be asked, where it is one.
+fn not_allowed(npm: &Npm, head: &Head) -> Option<Reply> {
+    let is_known = |method: &http::Method| {
+        npm.route(&Head {
+            method: method.clone(),
+            ..head.clone()
+        })
+        .is_ok()
+    };
+    let methods = [
+        (http::Method::GET, "GET, HEAD"),
+        (http::Method::PUT, "PUT"),
+        (http::Method::POST, "POST"),
+        (http::Method::DELETE, "DELETE"),
+    ];
+    let allowed: Vec<&str> = methods
+        .iter()
+        .filter(|(method, _)| is_known(method))
+        .map(|(_, names)| *names)
+        .collect();
+    let allowed = HeaderValue::from_str(&allowed.join(", "))
+        .ok()
+        .filter(|allowed| !allowed.is_empty())?;
+    let text = "Method not allowed";
+    Some(error(StatusCode::METHOD_NOT_ALLOWED, text, text).with(header::ALLOW, allowed))
 }
 
 fn not_found() -> Reply {

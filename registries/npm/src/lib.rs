@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod attestations;
 mod audit;
 mod body;
 mod dist_tags;
@@ -13,6 +14,7 @@ mod reads;
 mod route;
 mod search;
 mod sign_in;
+mod signatures;
 mod source;
 mod submission;
 mod tarball;
@@ -21,11 +23,14 @@ mod update;
 mod version;
 
 use async_trait::async_trait;
+use http::Method;
 use packhouse_core::cx::{ReadCx, WriteCx};
 use packhouse_core::{Call, Fault, ReadCall, Registry, WriteCall};
 use packhouse_names::{Ecosystem, Login, NormalizedName, PackageName};
 use packhouse_wire::{Body, Head, Path, Reply};
 
+use crate::documents::Attestations;
+use crate::fault::Refusal;
 use crate::name::NpmName;
 use crate::route::{Read, Write};
 
@@ -33,6 +38,7 @@ use crate::route::{Read, Write};
 #[derive(Debug, Clone, Default)]
 pub struct Npm {
     unscoped_owner: Option<Login>,
+    attestations: Attestations,
 }
 
 impl Npm {
@@ -40,7 +46,17 @@ impl Npm {
     /// refused.
     #[must_use]
     pub fn new(unscoped_owner: Option<Login>) -> Self {
-        Self { unscoped_owner }
+        Self {
+            unscoped_owner,
+            attestations: Attestations::default(),
+        }
+    }
+
+    /// Says in documents where to find a version's provenance, if it has one (`dist.attestations`).
+    #[must_use]
+    pub fn showing_attestations(mut self) -> Self {
+        self.attestations = Attestations::Shown;
+        self
     }
 }
 
@@ -54,7 +70,8 @@ impl Registry for Npm {
     }
 
     fn route(&self, head: &Head) -> Result<Call, Fault> {
-        route::route(head, self.unscoped_owner.as_ref()).map(Call::from)
+        let asked = route::route(head, self.unscoped_owner.as_ref())?;
+        Ok(asked.into_call(self.attestations))
     }
 
     fn is_stray(&self, path: &Path) -> bool {
@@ -70,23 +87,34 @@ impl Registry for Npm {
     }
 }
 
+/// A read, with what the registry shows in its documents.
+struct Reading {
+    read: Read,
+    attestations: Attestations,
+}
+
 #[async_trait]
-impl ReadCall for Read {
+impl ReadCall for Reading {
     fn label(&self) -> &'static str {
-        Self::label(self)
+        self.read.label()
     }
 
     async fn run(self: Box<Self>, cx: &ReadCx, head: &Head) -> Result<Reply, Fault> {
-        match *self {
-            Self::Packument { abbreviated } => reads::packument(cx, head, abbreviated).await,
-            Self::Version { wanted } => reads::version(cx, head, &wanted).await,
-            Self::Tarball { file } => reads::tarball(cx, file.as_ref()).await,
-            Self::DistTags => dist_tags::list(cx, head).await,
-            Self::Ping => Ok(sign_in::ping()),
-            Self::Whoami => sign_in::whoami(cx),
-            Self::User { name } => sign_in::user(cx, &name),
-            Self::Tokens => tokens::list(cx, head).await,
-            Self::Search => search::answer(cx, head).await,
+        let attestations = self.attestations;
+        match self.read {
+            Read::Packument { abbreviated } => {
+                reads::packument(cx, head, abbreviated, attestations).await
+            }
+            Read::Version { wanted } => reads::version(cx, head, &wanted, attestations).await,
+            Read::Tarball { file } => reads::tarball(cx, file.as_ref()).await,
+            Read::DistTags => dist_tags::list(cx, head).await,
+            Read::Ping => Ok(sign_in::ping()),
+            Read::Whoami => sign_in::whoami(cx),
+            Read::User { name } => sign_in::user(cx, &name),
+            Read::Tokens => tokens::list(cx, head).await,
+            Read::Keys => Ok(signatures::keys(cx)),
+            Read::Attestations { version } => attestations::show(cx, &version).await,
+            Read::Search => search::answer(cx, head).await,
         }
     }
 }
@@ -98,9 +126,12 @@ impl WriteCall for Write {
     }
 
     async fn run(self: Box<Self>, cx: &WriteCx, head: &Head, body: Body) -> Result<Reply, Fault> {
+        if head.method == Method::PUT && !publish::is_json(head) {
+            return Ok(Refusal::MediaType.reply());
+        }
         match *self {
             Self::Publish => publish::put(cx, head, body).await,
-            Self::Replace { rev } => update::replace(cx, head, &rev, body).await,
+            Self::Replace { rev } => update::replace(cx, &rev, body).await,
             Self::RemovePackage { rev } => update::remove_package(cx, &rev).await,
             Self::RemoveTarball => update::remove_tarball(cx),
             Self::SetTag { tag } => dist_tags::set(cx, tag, body).await,

@@ -161,6 +161,9 @@ fn broken_rule_of_new(text: &str) -> Option<&'static str> {
     if rest.starts_with('.') || scope.is_some_and(|scope| scope.starts_with(['.', '_'])) {
         return Some("must not begin with a period, and its scope not with an underscore");
     }
+    if text.contains("..") {
+        return Some("must not hold two periods in a row");
+    }
     if MAGIC.contains(&rest) {
         return Some("means something else to JavaScript");
     }
@@ -194,7 +197,9 @@ mod tests {
             ("-", true, true),
             ("@con/nul", true, true),
             ("JSONStream", true, true),
-            ("@acme/a..b", true, true),
+            ("@acme/a..b", true, false),
+            ("@ac..me/b", true, false),
+            ("a..b", true, false),
             ("@acme/Widget", true, false),
             ("@Acme/widget", true, false),
             ("wid~get!", true, false),

@@ -10,17 +10,19 @@ use packhouse_archive::Limits;
 use packhouse_core::cx::WriteCx;
 use packhouse_core::fault::Thing;
 use packhouse_core::publish::{Draft, DraftFile};
+use packhouse_core::signing::Signer;
 use packhouse_core::stage::Staged;
 use packhouse_core::{Digests, Fault, Sums};
 use packhouse_names::{FileName, Login, PackageId, TagName};
 use packhouse_wire::{Body, Head, Reply};
 use serde_json::{Value, json};
 
+use crate::attestations::{self, Bundle};
 use crate::body::DocumentReader;
 use crate::documents::{rev, tarball_name};
-use crate::fault::Refusal;
 use crate::integrity;
 use crate::package_json::{Manifest, json_string};
+use crate::signatures;
 use crate::source;
 use crate::submission::{Claims, KnownVersion, Submission, as_text};
 use crate::tarball::{self, Contents, MAX_README_BYTES, cut};
@@ -97,9 +99,6 @@ const ABBREVIATED: &[&str] = &[
 
 /// Publishes a version, or without a tarball changes what is there.
 pub(crate) async fn put(cx: &WriteCx, head: &Head, body: Body) -> Result<Reply, Fault> {
-    if !is_json(head) {
-        return Ok(Refusal::MediaType.reply());
-    }
     check_length(head, cx.max_package_bytes())?;
     let mut reader = DocumentReader::new(body, MAX_DOCUMENT_BYTES);
     let mut received: Option<(String, Staged)> = None;
@@ -140,25 +139,35 @@ async fn publish(
         attachment,
         known,
         digests: *staged.digests(),
+        signer: cx.signer().clone(),
         place: Place {
             name: name.to_owned(),
             host: head.base.authority().to_owned(),
             owner: package.namespace.owner.clone(),
         },
     };
-    let draft = cx
+    let (draft, bundle) = cx
         .inspect(&mut staged, move |archive, limits| {
             received.draft(archive, &limits)
         })
         .await?;
-    let file = DraftFile {
-        name: FileName::new(tarball_name(name, draft.version.as_str()))?,
+    let version = draft.version.as_str();
+    let mut files = vec![DraftFile {
+        name: FileName::new(tarball_name(name, version))?,
         media_type: "application/octet-stream",
         staged,
-    };
+    }];
+    if let Some(bundle) = bundle {
+        let text = Body::from_bytes(bundle.text.into());
+        files.push(DraftFile {
+            name: attestations::file_name(name, version)?,
+            media_type: attestations::MEDIA_TYPE,
+            staged: cx.stage(text, Sums::NONE, u64::MAX).await?,
+        });
+    }
     let published = cx
         .publish(Draft {
-            files: vec![file],
+            files,
             replay_key: replay_key(head),
             ..draft
         })
@@ -265,20 +274,39 @@ struct Received {
     /// The versions that are there, where the document speaks of more than one.
     known: HashSet<String>,
     digests: Digests,
+    signer: Signer,
     place: Place,
 }
 
 impl Received {
     /// Checks everything that does not depend on the house; the files are still to come.
-    fn draft(self, archive: impl Read, limits: &Limits) -> Result<Draft, Fault> {
+    fn draft(self, archive: impl Read, limits: &Limits) -> Result<(Draft, Option<Bundle>), Fault> {
         let package = self.place.name.as_str();
         let submission = Submission::parse(&self.text)?;
         check_names(&submission, package)?;
         let chosen = Chosen::from(&submission, package, &self.attachment, &self.known)?;
         let file = tarball_name(package, chosen.version.as_str());
         integrity::check(&chosen.claims, chosen.length, &self.digests, &file)?;
+        let unhashed = || Fault::internal("a tarball was staged without its sums");
+        let sha512 = self.digests.sha512.ok_or_else(unhashed)?;
+        let bundle = submission
+            .bundle()?
+            .map(|text| Bundle::check(text, package, chosen.version.as_str(), &sha512))
+            .transpose()?;
         let contents = tarball::inspect(archive, limits)?;
-        assemble(chosen, contents, &self.digests, &self.place)
+        let integrity = format!("sha512-{}", STANDARD.encode(sha512.as_bytes()));
+        let signatures =
+            signatures::sign(&self.signer, package, chosen.version.as_str(), &integrity)?;
+        let dist = json!({
+            "integrity": integrity,
+            "shasum": self.digests.sha1.ok_or_else(unhashed)?.to_string(),
+            "fileCount": contents.file_count,
+            "unpackedSize": contents.unpacked_size,
+            "signatures": signatures,
+        });
+        let provenance = bundle.as_ref().map(|bundle| bundle.predicate_type.as_str());
+        let draft = assemble(chosen, contents, &Served { dist, provenance }, &self.place)?;
+        Ok((draft, bundle))
     }
 }
 
@@ -323,7 +351,7 @@ impl Chosen {
         Ok(Self {
             tags: tags(submission, &version, known)?,
             claims: KnownVersion::parse(value)?.claims(),
-            length: submission.length_of(attachment),
+            length: submission.length_of(attachment)?,
             asks_public: submission.asks_public(),
             version,
             manifest,
@@ -400,12 +428,20 @@ struct Place {
     owner: Login,
 }
 
+/// What documents say of a version's bytes, besides their address.
+#[derive(Debug)]
+struct Served<'a> {
+    dist: Value,
+    /// The predicate type of its provenance.
+    provenance: Option<&'a str>,
+}
+
 /// Joins what the document says and what the tarball says; where both speak, the tarball rules.
 /// The files are still to come.
 fn assemble(
     chosen: Chosen,
     contents: Contents,
-    digests: &Digests,
+    served: &Served<'_>,
     place: &Place,
 ) -> Result<Draft, Fault> {
     let Chosen {
@@ -449,12 +485,16 @@ fn assemble(
     if has_install_script {
         manifest.set("hasInstallScript", &json!(true));
     }
-    let dist = dist(digests, contents.file_count, contents.unpacked_size)?;
     let abbreviated = manifest.to_json(|key| {
         ABBREVIATED.contains(&key) && (key != "_hasShrinkwrap" || contents.has_shrinkwrap)
     });
     let full = manifest.to_json(|_| true);
-    let metadata = format!(r#"{{"dist":{dist},"abbreviated":{abbreviated},"full":{full}}}"#);
+    let dist = &served.dist;
+    let provenance = served.provenance.map_or_else(String::new, |kind| {
+        format!(r#","provenance":{}"#, json_string(kind))
+    });
+    let metadata =
+        format!(r#"{{"dist":{dist},"abbreviated":{abbreviated},"full":{full}{provenance}}}"#);
     if metadata.len() > MAX_METADATA_BYTES {
         return Err(Fault::invalid(
             "versions",
@@ -484,8 +524,12 @@ fn assemble(
 }
 
 fn check_identity(manifest: &Manifest, package: &str, version: &NpmVersion) -> Result<(), Fault> {
-    let name = manifest.text("name").unwrap_or_default();
-    let said = manifest.text("version").unwrap_or_default();
+    let (Some(name), Some(said)) = (manifest.text("name"), manifest.text("version")) else {
+        return Err(Fault::invalid(
+            "tarball",
+            "package.json in the tarball is invalid: a package must have name and version",
+        ));
+    };
     if name == package && NpmVersion::clean(&said).as_ref() == Some(version) {
         return Ok(());
     }
@@ -508,19 +552,6 @@ fn add_gyp_build(manifest: &mut Manifest, claimed: &Manifest) {
         scripts.insert("install".to_owned(), GYP_BUILD.into());
         manifest.set("scripts", &Value::Object(scripts));
     }
-}
-
-fn dist(digests: &Digests, file_count: u64, unpacked_size: u64) -> Result<String, Fault> {
-    let (Some(sha512), Some(sha1)) = (&digests.sha512, &digests.sha1) else {
-        return Err(Fault::internal("a tarball was staged without its sums"));
-    };
-    Ok(json!({
-        "integrity": format!("sha512-{}", STANDARD.encode(sha512.as_bytes())),
-        "shasum": sha1.to_string(),
-        "fileCount": file_count,
-        "unpackedSize": unpacked_size,
-    })
-    .to_string())
 }
 
 /// The licence as people search for it: SPDX's own spelling where it is an expression of SPDX.

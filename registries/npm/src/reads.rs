@@ -7,7 +7,7 @@ use packhouse_core::fault::Thing;
 use packhouse_names::FileName;
 use packhouse_wire::{Head, Reply};
 
-use crate::documents;
+use crate::documents::{self, Attestations};
 
 /// Kept by npm's private cache and asked for again each time. Shared caches only where everybody
 /// may read.
@@ -22,17 +22,27 @@ const FOREVER_PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=31
 /// cache on disk.
 const VARY: HeaderValue = HeaderValue::from_static("Accept");
 
-const FULL: DocumentKey = DocumentKey {
-    form: "full",
-    media_type: "application/json",
-    readme_of: Some("latest"),
-};
+const fn full(attestations: Attestations) -> DocumentKey {
+    DocumentKey {
+        form: match attestations {
+            Attestations::Hidden => "full",
+            Attestations::Shown => "full, attested",
+        },
+        media_type: "application/json",
+        readme_of: Some("latest"),
+    }
+}
 
-const ABBREVIATED: DocumentKey = DocumentKey {
-    form: "abbreviated",
-    media_type: documents::ABBREVIATED_TYPE,
-    readme_of: None,
-};
+const fn abbreviated(attestations: Attestations) -> DocumentKey {
+    DocumentKey {
+        form: match attestations {
+            Attestations::Hidden => "abbreviated",
+            Attestations::Shown => "abbreviated, attested",
+        },
+        media_type: documents::ABBREVIATED_TYPE,
+        readme_of: None,
+    }
+}
 
 const DIST_TAGS: DocumentKey = DocumentKey {
     form: "dist-tags",
@@ -45,18 +55,20 @@ pub(crate) async fn packument(
     cx: &ReadCx,
     head: &Head,
     is_abbreviated: bool,
+    attestations: Attestations,
 ) -> Result<Reply, Fault> {
-    let document = if is_abbreviated {
-        cx.document(ABBREVIATED, &head.base, |package, base| {
-            Ok(documents::abbreviated(package, base)?.into())
+    let document =
+        if is_abbreviated {
+            cx.document(abbreviated(attestations), &head.base, move |package, base| {
+            Ok(documents::abbreviated(package, base, attestations)?.into())
         })
         .await?
-    } else {
-        cx.document(FULL, &head.base, |package, base| {
-            Ok(documents::full(package, base)?.into())
-        })
-        .await?
-    };
+        } else {
+            cx.document(full(attestations), &head.base, move |package, base| {
+                Ok(documents::full(package, base, attestations)?.into())
+            })
+            .await?
+        };
     Ok(revalidated(cx, Reply::document(document)))
 }
 
@@ -71,14 +83,20 @@ pub(crate) async fn dist_tags(cx: &ReadCx, head: &Head) -> Result<Reply, Fault> 
 }
 
 /// One version, by number or tag.
-pub(crate) async fn version(cx: &ReadCx, head: &Head, wanted: &str) -> Result<Reply, Fault> {
+pub(crate) async fn version(
+    cx: &ReadCx,
+    head: &Head,
+    wanted: &str,
+    attestations: Attestations,
+) -> Result<Reply, Fault> {
     let package = cx.package().await?;
     let Some(found) = documents::find(&package, wanted) else {
         return Err(Fault::not_found(Thing::Version, wanted));
     };
-    let bytes = documents::version(&package, found, &head.base)?;
+    let bytes = documents::version(&package, found, &head.base, attestations)?;
     let rev = documents::rev(package.id, package.revision);
-    let mark = documents::fingerprint(&format!("{rev}:{}:{}", found.id, head.base));
+    let form = full(attestations).form;
+    let mark = documents::fingerprint(&format!("{rev}:{}:{form}:{}", found.id, head.base));
     let tag = HeaderValue::from_str(&format!("\"{mark:032x}\"")).map_err(Fault::internal)?;
     Ok(revalidated(cx, Reply::json(StatusCode::OK, bytes)).with(header::ETAG, tag))
 }
@@ -99,7 +117,7 @@ pub(crate) async fn tarball(cx: &ReadCx, file: Option<&FileName>) -> Result<Repl
     })
 }
 
-fn revalidated(cx: &ReadCx, reply: Reply) -> Reply {
+pub(crate) fn revalidated(cx: &ReadCx, reply: Reply) -> Reply {
     let caching = if cx.is_public() {
         ASK_AGAIN_PUBLIC
     } else {

@@ -12,6 +12,8 @@ use packhouse_core::{Call, Fault};
 use packhouse_names::{Ecosystem, FileName, Login, TagName};
 use packhouse_wire::{Head, Path};
 
+use crate::Reading;
+use crate::documents::Attestations;
 use crate::fault::Refusal;
 use crate::name::{self, NpmName};
 use crate::version;
@@ -36,6 +38,8 @@ pub(crate) const ROUTES: &[&str] = &[
     "PUT /-/user/{user}",
     "PUT /-/user/{user}/-rev/{rev}",
     "DELETE /-/user/token/{token}",
+    "GET /-/npm/v1/keys",
+    "GET /-/npm/v1/attestations/{package}@{version}",
     "GET /-/npm/v1/tokens",
     "POST /-/npm/v1/tokens",
     "DELETE /-/npm/v1/tokens/token/{key}",
@@ -70,6 +74,12 @@ pub(crate) enum Read {
     Tokens,
     /// Packages by words.
     Search,
+    /// What verifies the registry's signatures.
+    Keys,
+    /// Where a version comes from.
+    Attestations {
+        version: String,
+    },
 }
 
 /// A request that changes something, or whose body is the question.
@@ -137,6 +147,8 @@ impl Read {
             Self::User { .. } => "GET /-/user/{user}",
             Self::Tokens => "GET /-/npm/v1/tokens",
             Self::Search => "GET /-/v1/search",
+            Self::Keys => "GET /-/npm/v1/keys",
+            Self::Attestations { .. } => "GET /-/npm/v1/attestations/{package}@{version}",
         }
     }
 }
@@ -170,11 +182,11 @@ pub(crate) enum Asked {
     Write(Need, Write),
 }
 
-impl From<Asked> for Call {
-    fn from(asked: Asked) -> Self {
-        match asked {
-            Asked::Read(need, read) => Self::Read(need, Box::new(read)),
-            Asked::Write(need, write) => Self::Write(need, Box::new(write)),
+impl Asked {
+    pub(crate) fn into_call(self, attestations: Attestations) -> Call {
+        match self {
+            Self::Read(need, read) => Call::Read(need, Box::new(Reading { read, attestations })),
+            Self::Write(need, write) => Call::Write(need, Box::new(write)),
         }
     }
 }
@@ -332,6 +344,10 @@ fn file_name(name: &NpmName, path: &[&str]) -> Result<Option<FileName>, Fault> {
             .is_some_and(|own| own.eq_ignore_ascii_case(scope))
     };
     if !scope.is_none_or(is_own) {
+        return Ok(None);
+    }
+    // a version has other files too, which are no downloads
+    if !file.ends_with(".tgz") {
         return Ok(None);
     }
     Ok(FileName::new(file).ok())

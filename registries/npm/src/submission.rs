@@ -10,6 +10,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::attestations;
 use crate::body::{malformed, parse_object};
 
 /// A document as it was sent, the data of its tarballs taken out.
@@ -39,11 +40,9 @@ pub(crate) struct Submission<'a> {
 #[serde(expecting = "an object")]
 struct Attachment {
     data: Option<String>,
-    length: Option<u64>,
+    /// Of a tarball in bytes; of a bundle in UTF-16 units, and not looked at.
+    length: Option<Box<RawValue>>,
 }
-
-/// The largest provenance bundle, in bytes.
-const MAX_BUNDLE_BYTES: usize = 1 << 20;
 
 impl<'a> Submission<'a> {
     /// Reads a document.
@@ -60,16 +59,7 @@ impl<'a> Submission<'a> {
     fn check_attachments(&self) -> Result<(), Fault> {
         for (name, attachment) in self.attachments.iter().flat_map(Entries::iter) {
             let data = attachment.data.as_deref().unwrap_or_default();
-            if name.ends_with(".sigstore") {
-                if data.len() > MAX_BUNDLE_BYTES {
-                    return Err(Fault::invalid(
-                        "attachments",
-                        "the provenance bundle is larger than 1 MiB",
-                    ));
-                }
-                serde_json::from_str::<serde::de::IgnoredAny>(data)
-                    .map_err(|error| malformed("the provenance bundle", &error))?;
-            } else if !data.is_empty() {
+            if !name.ends_with(attestations::SUFFIX) && !data.is_empty() {
                 return Err(Fault::invalid(
                     "attachments",
                     "the data of an attachment cannot be read",
@@ -97,9 +87,41 @@ impl<'a> Submission<'a> {
     }
 
     /// The length that the document claims for an attachment, in bytes.
-    pub(crate) fn length_of(&self, attachment: &str) -> Option<u64> {
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] for what is no length.
+    pub(crate) fn length_of(&self, attachment: &str) -> Result<Option<u64>, Fault> {
         let mut all = self.attachments.iter().flat_map(Entries::iter);
-        all.find(|(name, _)| *name == attachment)?.1.length
+        let claimed = all
+            .find(|(name, _)| *name == attachment)
+            .and_then(|(_, attachment)| attachment.length.as_deref());
+        claimed
+            .map(|length| {
+                length.get().parse().map_err(|_no_count| {
+                    Fault::invalid(
+                        "attachments",
+                        "the length of an attachment must be a whole number of bytes",
+                    )
+                })
+            })
+            .transpose()
+    }
+
+    /// The provenance bundle that came along.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] for more than one.
+    pub(crate) fn bundle(&self) -> Result<Option<&str>, Fault> {
+        let all = self.attachments.iter().flat_map(Entries::iter);
+        let mut bundles = all.filter(|(name, _)| name.ends_with(attestations::SUFFIX));
+        let bundle = bundles.next();
+        if bundles.next().is_some() {
+            return Err(Fault::invalid(
+                "attachments",
+                "a version is published with one provenance bundle at most",
+            ));
+        }
+        Ok(bundle.map(|(_, attachment)| attachment.data.as_deref().unwrap_or_default()))
     }
 
     /// Whether the publisher asked for a public package.
@@ -253,10 +275,6 @@ mod tests {
                 r#"{"_attachments":{"a.tgz":{"data":"aGk="}}}"#,
                 "invalid attachments: the data of an attachment cannot be read",
             ),
-            (
-                r#"{"_attachments":{"a.sigstore":{"data":"{"}}}"#,
-                "invalid body: malformed JSON in the provenance bundle: EOF while parsing an object",
-            ),
         ] {
             assert_eq!(refusal(text), expected, "{text}");
         }
@@ -268,8 +286,9 @@ mod tests {
             "w-1.0.0.sigstore":{"data":"{\"mediaType\":1}","length":9999}},"extra":[1]}"#;
         let submission = Submission::parse(text).unwrap();
         assert!(!submission.asks_public());
-        assert_eq!(submission.length_of("w-1.0.0.tgz"), Some(3));
-        assert_eq!(submission.length_of("other"), None);
+        assert_eq!(submission.length_of("w-1.0.0.tgz").unwrap(), Some(3));
+        assert_eq!(submission.length_of("other").unwrap(), None);
+        assert_eq!(submission.bundle().unwrap(), Some(r#"{"mediaType":1}"#));
         assert!(
             Submission::parse(br#"{"access":"public"}"#)
                 .unwrap()

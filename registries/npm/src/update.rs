@@ -11,13 +11,13 @@ use packhouse_core::model::{PackageRef, PackageView, Standing};
 use packhouse_core::policy::Need;
 use packhouse_core::revise::{Deletion, Revision};
 use packhouse_names::{NormalizedVersion, PackageId, TagName};
-use packhouse_wire::{Body, Head, Reply};
+use packhouse_wire::{Body, Reply};
 use serde::Deserialize;
 
 use crate::body::DocumentReader;
 use crate::documents::{Stored, latest, revision_in};
 use crate::fault::Refusal;
-use crate::publish::{MAX_DOCUMENT_BYTES, check_names, done, is_json};
+use crate::publish::{MAX_DOCUMENT_BYTES, check_names, done};
 use crate::submission::{Claims, KnownVersion, Submission};
 use crate::version::{NpmVersion, highest};
 
@@ -42,17 +42,9 @@ pub(crate) async fn merge(cx: &WriteCx, text: Vec<u8>) -> Result<Reply, Fault> {
 
 /// `PUT /{package}/-rev/{rev}`: a whole document on the revision that it was read at. Versions
 /// that are gone from it are removed.
-pub(crate) async fn replace(
-    cx: &WriteCx,
-    head: &Head,
-    rev: &str,
-    body: Body,
-) -> Result<Reply, Fault> {
+pub(crate) async fn replace(cx: &WriteCx, rev: &str, body: Body) -> Result<Reply, Fault> {
     let asked = package_ref(cx)?;
     may_change(cx, asked).await?;
-    if !is_json(head) {
-        return Ok(Refusal::MediaType.reply());
-    }
     let mut reader = DocumentReader::new(body, MAX_DOCUMENT_BYTES);
     if reader.next_attachment().await?.is_some() {
         return Err(Fault::invalid(
@@ -129,6 +121,12 @@ impl Plan {
             return without_versions(&submission).map(Self::Refused);
         }
         let package = package.ok_or_else(without_tarball)?;
+        if submission.bundle()?.is_some() {
+            return Err(Fault::invalid(
+                "attachments",
+                "a provenance bundle comes with the tarball that it is about",
+            ));
+        }
         let standings = Diff::of(&submission, package)?.standings;
         Ok(if standings.is_empty() {
             Self::nothing(&submission, package)

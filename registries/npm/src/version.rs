@@ -92,19 +92,67 @@ impl std::fmt::Display for NpmVersion {
     }
 }
 
-/// The highest release, or the highest prerelease where there is no release.
+/// The highest release, or the highest prerelease where there is no release. Versions are read
+/// loosely; what is none even so ranks below all others.
 pub(crate) fn highest<'a>(versions: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     versions
-        .filter_map(|text| Some((text, NpmVersion::clean(text)?)))
+        .map(|text| (text, loose(text)))
         // of equals the first stays
         .reduce(|best, next| {
-            if next.1.rank(&best.1) == Ordering::Greater {
+            let order = match (&next.1, &best.1) {
+                (Some(next), Some(best)) => next.rank(best),
+                (next, best) => next.is_some().cmp(&best.is_some()),
+            };
+            if order == Ordering::Greater {
                 next
             } else {
                 best
             }
         })
         .map(|(text, _)| text)
+}
+
+/// A version as clients read old ones: numbers may begin with zeros, a prerelease needs no
+/// hyphen, and missing numbers are zero.
+fn loose(text: &str) -> Option<NpmVersion> {
+    let text = text.trim().trim_start_matches(['v', '=', ' ']);
+    let (text, _build) = text.split_once('+').unwrap_or((text, ""));
+    let mut rest = text;
+    let mut numbers = [0_u64; 3];
+    for (place, number) in numbers.iter_mut().enumerate() {
+        if place > 0 {
+            match rest.strip_prefix('.') {
+                Some(after) => rest = after,
+                None => break,
+            }
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, after) = rest.split_at_checked(digits)?;
+        *number = digits.parse().ok()?;
+        rest = after;
+    }
+    let [major, minor, patch] = numbers;
+    let ids: Vec<&str> = match rest.strip_prefix('-').unwrap_or(rest) {
+        "" => Vec::new(),
+        ids => ids.split('.').map(without_zeros).collect(),
+    };
+    let mut parsed = semver::Version::new(major, minor, patch);
+    parsed.pre = semver::Prerelease::new(&ids.join(".")).ok()?;
+    Some(NpmVersion {
+        text: parsed.to_string(),
+        parsed,
+    })
+}
+
+/// A number of a prerelease without the zeros before it.
+fn without_zeros(id: &str) -> &str {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return id;
+    }
+    match id.trim_start_matches('0') {
+        "" => "0",
+        number => number,
+    }
 }
 
 /// A tag: what cannot be taken for a version or a range of versions.
@@ -235,7 +283,24 @@ mod tests {
             highest(["2.0.0-rc.1", "2.0.0-rc.10"].into_iter()),
             Some("2.0.0-rc.10")
         );
-        assert_eq!(highest(["not one"].into_iter()), None);
+        assert_eq!(highest([].into_iter()), None);
+    }
+
+    #[test]
+    fn versions_that_are_none_are_ranked_as_clients_read_them_and_never_dropped() {
+        for (versions, expected) in [
+            (&["1.0.0beta", "0.9.9"][..], "0.9.9"),
+            (&["1.0.0beta", "1.0.0alpha"], "1.0.0beta"),
+            (&["1.0.0-rc.09", "1.0.0-rc.010"], "1.0.0-rc.010"),
+            (&["01.2.3", "1.2.2"], "01.2.3"),
+            (&["1.2.4", "v1.3"], "v1.3"),
+            (&["= v2.0.0", "1.0.0"], "= v2.0.0"),
+            (&["not one", "0.0.1-a"], "0.0.1-a"),
+            (&["not one", "nor this"], "not one"),
+            (&["1.0.0+b", "1.0.0+a"], "1.0.0+b"),
+        ] {
+            assert_eq!(highest(versions.iter().copied()), Some(expected));
+        }
     }
 
     #[test]

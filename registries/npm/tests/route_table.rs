@@ -328,7 +328,34 @@ fn every_request_shape_is_recognized() {
             "/-/npm/v1/security/audits",
             "POST /-/npm/v1/security/audits | Greet",
         ),
-        ("GET", "/-/npm/v1/keys", NO_ROUTE),
+        ("GET", "/-/npm/v1/keys", "GET /-/npm/v1/keys | Greet"),
+        (
+            "GET",
+            "/-/npm/v1/attestations/@s%2fn@1.0.0",
+            "GET /-/npm/v1/attestations/{package}@{version} | Read @s/n of s as @s/n",
+        ),
+        (
+            "GET",
+            "/-/npm/v1/attestations/@s/n@1.0.0",
+            "GET /-/npm/v1/attestations/{package}@{version} | Read @s/n of s as @s/n",
+        ),
+        (
+            "GET",
+            "/-/npm/v1/attestations/@s%252fn@1.0.0",
+            "GET /-/npm/v1/attestations/{package}@{version} | Read @s/n of s as @s/n",
+        ),
+        (
+            "GET",
+            "/-/npm/v1/attestations/n@1.0.0",
+            "GET /-/npm/v1/attestations/{package}@{version} | Read n of legacy as n",
+        ),
+        (
+            "GET",
+            "/-/npm/v1/attestations/@s%2fn",
+            "invalid name: the package name is empty",
+        ),
+        ("GET", "/-/npm/v1/attestations/n", NO_ROUTE),
+        ("GET", "/-/npm/v1/attestations", NO_ROUTE),
         // what we do not have
         ("GET", "/", NO_ROUTE),
         ("GET", "/-/all", NO_ROUTE),

@@ -47,6 +47,9 @@ pub struct Layer {
     /// The account that owns npm names without a scope
     #[arg(long, env = "PACKHOUSE_NPM_UNSCOPED_OWNER", value_name = "LOGIN")]
     pub npm_unscoped_owner: Option<Login>,
+    /// Say in npm documents where a version's provenance is; npm before 2026 fails on it
+    #[arg(long, env = "PACKHOUSE_NPM_ATTESTATIONS", value_name = "on|off")]
+    pub npm_attestations: Option<Switch>,
     /// Largest file of a package, in bytes; containers have a limit of their own
     #[arg(long, env = "PACKHOUSE_MAX_PACKAGE_BYTES", value_name = "BYTES")]
     pub max_package_bytes: Option<u64>,

@@ -92,7 +92,7 @@ impl Rendering<'_> {
         copy(&reply.headers, &mut draft.headers);
         match (reply.content, blob) {
             (Content::Empty, _) => {}
-            (Content::Bytes(bytes), _) => draft.sending = Sending::Whole(bytes),
+            (Content::Bytes(bytes), _) => self.bytes(&mut draft, &reply.headers, bytes),
             (Content::Document(document), _) => self.document(&mut draft, &document),
             (Content::Blob(content), Some(blob)) => self.blob(&mut draft, &content, blob),
             // a reply that names a blob was opened
@@ -141,6 +141,23 @@ impl Rendering<'_> {
         // the length is said above: the framework sees a body of no length and no bytes
         response.head_mut().no_chunking(is_direct);
         response
+    }
+
+    /// Bytes that were made for this answer; a format may have given them a tag.
+    fn bytes(&self, draft: &mut Draft, headers: &http::HeaderMap, bytes: Bytes) {
+        let is_held = headers.get(http::header::ETAG).is_some_and(|tag| {
+            is_not_modified(
+                self.headers,
+                ETag(tag),
+                headers.get(http::header::LAST_MODIFIED),
+            )
+        });
+        if draft.status == StatusCode::OK && is_held {
+            draft.status = StatusCode::NOT_MODIFIED;
+            draft.headers.remove(header::CONTENT_TYPE);
+        } else {
+            draft.sending = Sending::Whole(bytes);
+        }
     }
 
     fn document(&self, draft: &mut Draft, document: &Document) {

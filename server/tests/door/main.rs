@@ -244,6 +244,12 @@ async fn what_the_client_has_already_is_not_sent_again() {
             "if-modified-since: Sun, 01 Feb 2026 08:00:00 GMT",
             200,
         ),
+        ("tagged", "if-none-match: \"t\"", 304),
+        ("tagged", "if-none-match: \"x\", W/\"t\"", 304),
+        ("tagged", "if-none-match: *", 304),
+        ("tagged", "if-none-match: \"x\"", 200),
+        ("tagged", "accept: */*", 200),
+        ("tagged-fault", "if-none-match: \"t\"", 404),
         ("blob", "if-none-match: \"b\"", 304),
         ("blob", "if-none-match: \"b\"\r\nrange: bytes=0-0", 304),
         ("blob", "if-none-match: \"c\"\r\nrange: bytes=0-0", 206),
@@ -261,6 +267,9 @@ async fn what_the_client_has_already_is_not_sent_again() {
                 assert!(answer.header("etag").is_some());
                 assert_eq!(answer.header("content-length"), None);
                 assert_eq!(answer.header("content-type"), None);
+                if thing == "tagged" {
+                    assert_eq!(answer.header("vary"), Some("Accept"));
+                }
                 if thing == "document" {
                     assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
                 }

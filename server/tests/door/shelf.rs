@@ -103,6 +103,11 @@ impl ReadCall for Take {
             "document" => Reply::document(shelf.document)
                 .with(header::VARY, HeaderValue::from_static("Accept")),
             "base" => Reply::json(StatusCode::OK, head.base.as_str().to_owned()),
+            "tagged" => Reply::json(StatusCode::OK, "{}")
+                .with(header::ETAG, HeaderValue::from_static("\"t\""))
+                .with(header::VARY, HeaderValue::from_static("Accept")),
+            "tagged-fault" => Reply::json(StatusCode::NOT_FOUND, "{}")
+                .with(header::ETAG, HeaderValue::from_static("\"t\"")),
             "nothing" => Reply::empty(StatusCode::NO_CONTENT),
             "broken" => return Err(Fault::internal("the password is hunter2")),
             "panic" => panic!("the call panicked on purpose"),

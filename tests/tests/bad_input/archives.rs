@@ -38,6 +38,14 @@ fn a_hostile_tarball_is_refused_in_words_that_name_the_member() {
             "the path `package/c:/x` begins with a drive letter",
         ),
         (
+            "a NUL",
+            good()
+                .pax(&[("path", "package/a\0b")])
+                .file("package/a", "x")
+                .build(),
+            r"the path `package/a\0b` holds a NUL",
+        ),
+        (
             "a symbolic link",
             good().symlink("package/link", "/etc/passwd").build(),
             "`package/link` is a symbolic link, which a package must not hold",
@@ -204,12 +212,17 @@ fn a_tarball_without_one_readable_manifest_is_refused() {
         (
             "no name",
             manifest(br#"{"version":"2.0.0"}"#),
-            r#"package.json in the tarball is of "@2.0.0", not of @acme/left-pad@2.0.0"#,
+            "package.json in the tarball is invalid: a package must have name and version",
         ),
         (
             "no version",
             manifest(br#"{"name":"@acme/left-pad"}"#),
-            r#"package.json in the tarball is of "@acme/left-pad@", not of @acme/left-pad@2.0.0"#,
+            "package.json in the tarball is invalid: a package must have name and version",
+        ),
+        (
+            "a name that is a list",
+            manifest(br#"{"name":["@acme/left-pad"],"version":"2.0.0"}"#),
+            "package.json in the tarball is invalid: a package must have name and version",
         ),
         (
             "more than four mebibytes",
@@ -239,6 +252,31 @@ fn a_tarball_that_is_about_something_else_is_refused() {
             "package.json in the tarball is of \"{name}@{version}\", not of @acme/left-pad@2.0.0"
         );
         registry.refuses(what, &registry.put(NAME, &document), 400, &error);
+    }
+}
+
+#[test]
+fn a_tarball_may_have_several_gzip_members_any_folder_and_zeros_at_its_end() {
+    let folder = || TarGz::builder().file("left-pad-of-old/package.json", MANIFEST);
+    let whole = folder().raw(&[0; 20 * 512]).build();
+    let tar = folder().file("left-pad-of-old/index.js", "x");
+    let members = [whole.clone(), gzip(&[0; 512])].concat();
+    let byte_order_mark =
+        TarGz::builder().file("package/package.json", ["\u{feff}", MANIFEST].concat());
+    for (what, tarball) in [
+        ("zeros after its end", whole),
+        ("a second gzip member", members),
+        ("a folder of another name", tar.build()),
+        ("a byte order mark", byte_order_mark.build()),
+    ] {
+        let registry = Registry::open();
+        let document = publish_document(NAME, "2.0.0", &tarball);
+        let answer = registry.send(&registry.put(NAME, &document));
+        assert_eq!(answer.status, 201, "{what}: {answer}");
+        // not a byte is rewritten
+        let path = "/@acme%2fleft-pad/-/left-pad-2.0.0.tgz";
+        let download = registry.send(&registry.request("GET", path));
+        assert!(download.body == tarball, "{what}: other bytes came back");
     }
 }
 

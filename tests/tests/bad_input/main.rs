@@ -12,10 +12,14 @@
 )]
 
 mod archives;
+mod attestations;
 mod bodies;
+mod callers;
+mod dialects;
 mod documents;
 mod names;
 mod registry;
 mod requests;
 mod revisions;
+mod signatures;
 mod sums;

@@ -45,6 +45,14 @@ fn a_name_that_may_not_be_published_is_refused_with_its_rule() {
             "the package name must not begin with a period, and its scope not with an underscore",
         ),
         (
+            "@acme/left..pad",
+            "the package name must not hold two periods in a row",
+        ),
+        (
+            "@ac..me/left-pad",
+            "the package name must not hold two periods in a row",
+        ),
+        (
             "@acme/__proto__",
             "the package name means something else to JavaScript",
         ),
@@ -89,7 +97,20 @@ fn a_name_without_a_scope_has_rules_of_its_own() {
             "constructor",
             "the package name means something else to JavaScript",
         ),
+        (
+            "__proto__",
+            "the package name must not begin with a period or an underscore",
+        ),
+        (
+            "prototype",
+            "the package name means something else to JavaScript",
+        ),
+        (
+            "left..pad",
+            "the package name must not hold two periods in a row",
+        ),
         ("left~pad", "the package name must not hold any of ~'!()*"),
+        ("favicon.ico", "the package name is not allowed"),
         ("node_modules", "the package name is not allowed"),
         (
             "_left-pad",
@@ -100,12 +121,60 @@ fn a_name_without_a_scope_has_rules_of_its_own() {
         registry.refuses(name, &registry.put(name, &document), 400, error);
     }
     // old names are of this kind, and Windows' devices are names like any other
-    for name in ["JSONStream", "nul", "con", "-"] {
-        let document = publish_document(name, "1.0.0", &honest(name, "1.0.0"));
+    for name in [
+        "JSONStream",
+        "nul",
+        "con",
+        "aux",
+        "com1",
+        "-",
+        "-x",
+        "@acme/_x",
+        "@acme/-x",
+        "@acme/nul",
+        "@acme/aux.js",
+        "@acme/http",
+        "@acme/node_modules",
+    ] {
+        let tarball = honest(name, "1.0.0");
+        let mut document = publish_document(name, "1.0.0", &tarball);
+        // tags may be called like devices, too
+        document["dist-tags"] = serde_json::json!({"aux": "1.0.0", "con": "1.0.0"});
         let _created = registry
             .send(&registry.put(name, &document))
             .expect_status(201);
-        assert_eq!(registry.packument(name)["name"], name);
+        let packument = registry.packument(name);
+        assert_eq!(packument["name"], name);
+        assert_eq!(packument["dist-tags"]["con"], "1.0.0");
+        if name == "-" {
+            // whatever lies below `/-/` is the registry's own
+            continue;
+        }
+        let unscoped = name.rsplit('/').next().unwrap();
+        let path = format!("{}/-/{unscoped}-1.0.0.tgz", address(name));
+        let download = registry.send(&registry.request("GET", &path));
+        assert!(download.body == tarball, "{name}: other bytes came back");
+    }
+}
+
+#[test]
+fn an_old_name_can_be_asked_for() {
+    let registry = Registry::open_with_unscoped_names();
+    let long = "a".repeat(215);
+    for name in [
+        "Left-Pad",
+        "@acme/Left-Pad",
+        "@ACME/other",
+        "left~pad",
+        "it's",
+        "a(b)!*",
+        "http",
+        "constructor",
+        "left..pad",
+        &long,
+    ] {
+        let request = registry.request("GET", &address(name));
+        registry.refuses(name, &request, 404, "Not found");
     }
 }
 
@@ -141,6 +210,16 @@ fn a_name_that_npm_itself_rejects_is_refused_for_reading_and_writing() {
             "%C3%A9",
             "the package name holds characters that need escaping in a URL",
         ),
+        (
+            "%5Fx",
+            "the package name must not begin with a period or an underscore",
+        ),
+        (
+            "x%40y",
+            "the package name holds characters that need escaping in a URL",
+        ),
+        ("%40x", "a scope is not a package name"),
+        ("@x", "a scope is not a package name"),
         ("node_modules", "the package name is not allowed"),
         ("favicon.ico", "the package name is not allowed"),
         ("@acme", "a scope is not a package name"),

@@ -53,6 +53,11 @@ impl Registry {
         Self::start(&["--npm-unscoped-owner", "acme"])
     }
 
+    /// One whose documents tell where provenance is.
+    pub(crate) fn open_showing_attestations() -> Self {
+        Self::start(&["--npm-attestations", "on"])
+    }
+
     fn start(arguments: &[&str]) -> Self {
         let server = TestServer::builder().args(arguments).start();
         server.admin(&["create-user", "ann"]);

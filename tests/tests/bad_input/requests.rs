@@ -25,6 +25,48 @@ fn a_body_that_does_not_say_it_is_json_is_refused() {
             .body(document.clone());
         registry.refuses(media_type, &request, 415, error);
     }
+    for path in [
+        format!("{}/-rev/0-0", address(NAME)),
+        format!("/-/package{}/dist-tags/next", address(NAME)),
+        "/-/user/org.couchdb.user:ann".to_owned(),
+    ] {
+        let request = registry
+            .request("PUT", &path)
+            .header("Content-Type", "text/plain")
+            .body("\"1.0.0\"");
+        registry.refuses(&path, &request, 415, error);
+    }
+}
+
+#[test]
+fn a_method_that_an_address_does_not_have_is_405_with_those_it_has() {
+    let registry = Registry::open();
+    for (method, path, allowed) in [
+        ("PATCH", "/@acme%2fleft-pad", "GET, HEAD, PUT"),
+        ("POST", "/@acme%2fleft-pad", "GET, HEAD, PUT"),
+        ("DELETE", "/@acme%2fleft-pad", "GET, HEAD, PUT"),
+        ("BREW", "/@acme%2fleft-pad", "GET, HEAD, PUT"),
+        ("OPTIONS", "/@acme%2fnothing", "GET, HEAD, PUT"),
+        ("PUT", "/@acme%2fleft-pad/next", "GET, HEAD"),
+        ("DELETE", "/@acme%2fleft-pad/1.0.0", "GET, HEAD"),
+        ("PUT", "/@acme%2fleft-pad/-/left-pad-1.0.0.tgz", "GET, HEAD"),
+        ("GET", "/@acme%2fleft-pad/-rev/0-0", "PUT, DELETE"),
+        (
+            "GET",
+            "/-/package/@acme%2fleft-pad/dist-tags/latest",
+            "PUT, DELETE",
+        ),
+        ("DELETE", "/-/ping", "GET, HEAD"),
+        ("POST", "/-/npm/v1/keys", "GET, HEAD"),
+        ("GET", "/-/npm/v1/security/advisories/bulk", "POST"),
+        ("GET", "/-/user/token/phk_x", "DELETE"),
+    ] {
+        let request = registry.request(method, path);
+        let what = format!("{method} {path}");
+        registry.refuses(&what, &request, 405, "Method not allowed");
+        let answer = registry.send(&request);
+        assert_eq!(answer.header("allow"), Some(allowed), "{what}: {answer}");
+    }
 }
 
 #[test]
@@ -93,13 +135,10 @@ fn what_the_protocol_does_not_have_is_404_in_json() {
         ("POST", "/-/v1/login"),
         ("PUT", "/-/user/v1/star"),
         ("PUT", "/-/team/acme/all/package"),
-        ("PATCH", "/@acme%2fleft-pad"),
-        ("POST", "/@acme%2fleft-pad"),
-        ("DELETE", "/@acme%2fleft-pad"),
-        ("DELETE", "/@acme%2fleft-pad/1.0.0"),
         ("GET", "/@acme%2fleft-pad/-rev/1/x"),
         ("GET", "/@acme%2fleft-pad/1.0.0/x"),
-        ("BREW", "/@acme%2fleft-pad"),
+        ("PATCH", "/-/nothing"),
+        ("BREW", "/-/all"),
     ] {
         let request = registry.request(method, path);
         registry.refuses(&format!("{method} {path}"), &request, 404, "Not found");

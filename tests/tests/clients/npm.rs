@@ -7,6 +7,7 @@ mod dialogue;
 mod install;
 mod limits;
 mod publish;
+mod signatures;
 
 use packhouse_testkit::clients::{Client, NpmProject};
 use packhouse_testkit::process::Output;

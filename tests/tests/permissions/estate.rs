@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::Request;
-use packhouse_testkit::npm::publish_document;
+use packhouse_testkit::npm::{provenance, publish_document, with_provenance};
 use packhouse_testkit::server::TestServer;
 use serde_json::json;
 
@@ -87,6 +87,11 @@ pub(crate) fn tarball(name: &str) -> Vec<u8> {
     tarball_of(name, VERSION)
 }
 
+/// The bundle that a package's [`VERSION`] was published with.
+pub(crate) fn provenance_of(name: &str) -> String {
+    provenance(name, VERSION, &tarball(name))
+}
+
 fn tarball_of(name: &str, version: &str) -> Vec<u8> {
     npm_tarball(name, version, &json!({}), &[("index.js", name.as_bytes())])
 }
@@ -165,7 +170,9 @@ fn set_up_package(server: &TestServer, group: &str, visibility: &str, name: &str
     let token = server.token(publisher, "write:packages");
     let target = format!("{MOUNT}/{}", name.replace('/', "%2f"));
     for version in [OLDER, VERSION] {
-        let document = publish_document(name, version, &tarball_of(name, version));
+        let tarball = tarball_of(name, version);
+        let document = publish_document(name, version, &tarball);
+        let document = with_provenance(document, name, version, &tarball);
         let _created = server
             .send(&Request::put(&target).bearer(&token).json(&document))
             .expect_status(201);

@@ -37,6 +37,19 @@ pub(crate) fn is_tag_list(_: &Subject, _: &Caller, response: &Response) -> Check
     same("tags", &read(response)?, &json!({"latest": VERSION}))
 }
 
+pub(crate) fn is_attestation_list(subject: &Subject, _: &Caller, response: &Response) -> Checked {
+    let list = read(response)?;
+    let published = estate::provenance_of(&subject.name);
+    let published: Value = serde_json::from_str(&published).map_err(|error| error.to_string())?;
+    same("bundle", &list["attestations"][0]["bundle"], &published)
+}
+
+pub(crate) fn is_key_list(_: &Subject, _: &Caller, response: &Response) -> Checked {
+    let keys = read(response)?;
+    let count = keys["keys"].as_array().map(Vec::len);
+    same("how many keys there are", &count, &Some(1))
+}
+
 pub(crate) fn is_done(_: &Subject, _: &Caller, response: &Response) -> Checked {
     same("status", &response.status, &201)?;
     same(

@@ -9,8 +9,8 @@ use packhouse_testkit::http::{Request, Response};
 use crate::callers::Caller;
 use crate::estate::{self, Revisions, VERSION};
 use crate::gets::{
-    finds_what_may_be_read, is_done, is_manifest, is_object, is_packument, is_ping, is_profile,
-    is_tag_list, is_tarball, is_token_list, is_whoami,
+    finds_what_may_be_read, is_attestation_list, is_done, is_key_list, is_manifest, is_object,
+    is_packument, is_ping, is_profile, is_tag_list, is_tarball, is_token_list, is_whoami,
 };
 use crate::oracle::{Column, Need};
 use crate::spelling::Spelling;
@@ -211,6 +211,8 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
             read("/{package}/-/{file-with-encoded-scope}", is_tarball),
         ],
         "GET /-/package/{package}/dist-tags" => vec![read(path, is_tag_list)],
+        "GET /-/npm/v1/attestations/{package}@{version}" => vec![read(path, is_attestation_list)],
+        "GET /-/npm/v1/keys" => vec![row(path, GREET, None, Content(is_key_list), Content(is_key_list))],
 
         "PUT /{package}" => {
             let told = || Told(400, "the document must be a JSON object");

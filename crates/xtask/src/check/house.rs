@@ -50,7 +50,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tracing-subscriber", &[SERVER]),
     // one crate knows where bytes lie
     ("object_store", &[BLOB]),
-    ("aws-lc-rs", &[BLOB]),
+    // hashes of what comes in, and the registry's signature
+    ("aws-lc-rs", &[BLOB, CORE]),
     // sockets of our own: the server's, and the link to PostgreSQL
     ("rustls*", &[SERVER, DB]),
     // one crate opens archives; core compresses documents, tests pack fixtures

@@ -90,7 +90,10 @@ fn the_long_form_says_everything() {
         r#""_attachments":{}}"#,
     ]
     .concat();
-    assert_eq!(text(full(&package(), &base()).unwrap()), expected);
+    assert_eq!(
+        text(full(&package(), &base(), Attestations::Hidden).unwrap()),
+        expected
+    );
 }
 
 #[test]
@@ -106,15 +109,18 @@ fn the_short_form_says_what_installing_needs() {
         r#""1.0.0":"2026-01-01T10:00:00.000Z","2.0.0-rc.1":"2026-01-02T10:00:00.000Z"}}"#,
     ]
     .concat();
-    assert_eq!(text(abbreviated(&package(), &base()).unwrap()), expected);
+    assert_eq!(
+        text(abbreviated(&package(), &base(), Attestations::Hidden).unwrap()),
+        expected
+    );
 }
 
 #[test]
 fn one_version_is_what_the_long_form_shows_of_it() {
     let package = package();
-    let whole = text(full(&package, &base()).unwrap());
+    let whole = text(full(&package, &base(), Attestations::Hidden).unwrap());
     for view in &package.versions {
-        let one = text(version(&package, view, &base()).unwrap());
+        let one = text(version(&package, view, &base(), Attestations::Hidden).unwrap());
         assert!(whole.contains(&format!("\"{}\":{one}", view.name)), "{one}");
     }
 }
@@ -159,7 +165,7 @@ fn a_long_readme_is_cut_at_the_end_of_a_character() {
         ..package()
     };
     let document: serde_json::Value =
-        serde_json::from_slice(&full(&package, &base()).unwrap()).unwrap();
+        serde_json::from_slice(&full(&package, &base(), Attestations::Hidden).unwrap()).unwrap();
     assert_eq!(
         document["readme"].as_str().unwrap().len(),
         SHOWN_README_BYTES
@@ -190,9 +196,36 @@ fn a_rev_is_of_one_package_at_one_revision() {
 fn pieces_that_cannot_be_read_are_an_internal_fault() {
     let mut package = package();
     package.versions[0].metadata = "{}".to_owned();
-    assert!(matches!(full(&package, &base()), Err(Fault::Internal(_))));
     assert!(matches!(
-        abbreviated(&package, &base()),
+        full(&package, &base(), Attestations::Hidden),
         Err(Fault::Internal(_))
     ));
+    assert!(matches!(
+        abbreviated(&package, &base(), Attestations::Hidden),
+        Err(Fault::Internal(_))
+    ));
+}
+
+#[test]
+fn where_provenance_is_found_is_told_without_the_mount_and_only_if_wanted() {
+    let mut package = package();
+    let metadata = &mut package.versions[0].metadata;
+    metadata.pop();
+    metadata.push_str(r#","provenance":"https://slsa.dev/provenance/v1"}"#);
+    let dist = |bytes: Vec<u8>, version: &str| {
+        let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        document["versions"][version]["dist"]["attestations"].clone()
+    };
+    let expected = serde_json::json!({
+        "url": "https://h.example/-/npm/v1/attestations/@acme%2fwidget@1.0.0",
+        "provenance": {"predicateType": "https://slsa.dev/provenance/v1"},
+    });
+    let none = serde_json::Value::Null;
+    for render in [full, abbreviated] {
+        let shown = || render(&package, &base(), Attestations::Shown).unwrap();
+        assert_eq!(dist(shown(), "1.0.0"), expected);
+        assert_eq!(dist(shown(), "2.0.0-rc.1"), none);
+        let hidden = render(&package, &base(), Attestations::Hidden).unwrap();
+        assert_eq!(dist(hidden, "1.0.0"), none);
+    }
 }

@@ -6,7 +6,7 @@ use packhouse_core::policy::Need;
 use packhouse_names::Login;
 use packhouse_wire::Head;
 
-use super::{Asked, Audit, Read, Write, of_package, package_name};
+use super::{Asked, Audit, Read, Write, of_package, package_name, package_ref};
 
 /// What user names begin with in the couch login.
 const COUCH_USER: &str = "org.couchdb.user:";
@@ -44,6 +44,16 @@ pub(super) fn api(
             Asked::Write(Need::SignIn, Write::SignIn { user, renews })
         }
         (&Method::GET, ["v1", "search"]) => Asked::Read(Need::Browse(None), Read::Search),
+        (&Method::GET, ["npm", "v1", "keys"]) => Asked::Read(Need::Greet, Read::Keys),
+        (&Method::GET, ["npm", "v1", "attestations", path @ ..]) => {
+            // the sign before the version is the last one: a scope begins with another
+            let path = path.join("/");
+            let (name, version) = path.rsplit_once('@').ok_or(Fault::NoRoute)?;
+            let (name, _nothing) = package_name(&[name])?;
+            let version = version.to_owned();
+            let package = package_ref(&name, unscoped_owner)?;
+            Asked::Read(Need::Read(package), Read::Attestations { version })
+        }
         (&Method::GET, ["npm", "v1", "tokens"]) => Asked::Read(Need::Tokens, Read::Tokens),
         (&Method::POST, ["npm", "v1", "tokens"]) => Asked::Write(Need::Tokens, Write::CreateToken),
         (&Method::DELETE, ["npm", "v1", "tokens", "token", key]) => Asked::Write(
