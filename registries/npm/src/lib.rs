@@ -8,6 +8,7 @@ mod fault;
 mod integrity;
 mod name;
 mod package_json;
+mod people;
 mod publish;
 mod reads;
 mod route;
@@ -79,8 +80,9 @@ impl ReadCall for Read {
             Self::DistTags => dist_tags::list(cx, head).await,
             Self::Ping => Ok(sign_in::ping()),
             Self::Whoami => sign_in::whoami(cx),
-            Self::User { name } => sign_in::user(cx, &name),
+            Self::User { name } => people::profile::user(cx, &name).await,
             Self::Tokens => tokens::list(cx, head).await,
+            Self::People(asked) => people::read(cx, head, asked).await,
         }
     }
 }
@@ -100,10 +102,11 @@ impl WriteCall for Write {
             Self::SetTag { tag } => dist_tags::set(cx, tag, body).await,
             Self::RemoveTag { tag } => dist_tags::remove(cx, tag).await,
             Self::SignIn { user, .. } => sign_in::sign_in(cx, &user, body).await,
-            Self::SignOut { token } => sign_in::sign_out(cx, token).await,
+            Self::SignOut { token } => sign_in::sign_out(cx, &token).await,
             Self::CreateToken => tokens::create(cx, body).await,
             Self::RevokeToken { key } => tokens::revoke(cx, &key).await,
             Self::Audit(audit) => audit::answer(cx, head, audit, body).await,
+            Self::People(asked) => people::write(cx, head, asked, body).await,
             Self::Refused { refusal, .. } => Ok(refusal.reply()),
         }
     }
