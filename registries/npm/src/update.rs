@@ -267,6 +267,7 @@ fn star(submission: &Submission<'_>, caller: &Login) -> Result<Option<Plan>, Fau
 
 /// Somebody in a list of owners; the e-mail address beside the name is not looked at.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a name")]
 struct Owner {
     name: String,
 }

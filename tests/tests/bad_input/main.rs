@@ -15,6 +15,7 @@ mod archives;
 mod bodies;
 mod documents;
 mod names;
+mod people;
 mod registry;
 mod requests;
 mod revisions;

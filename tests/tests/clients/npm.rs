@@ -6,7 +6,9 @@ mod changes;
 mod dialogue;
 mod install;
 mod limits;
+mod people;
 mod publish;
+mod web_login;
 
 use packhouse_testkit::clients::{Client, NpmProject};
 use packhouse_testkit::process::Output;

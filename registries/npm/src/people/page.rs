@@ -21,7 +21,8 @@ body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,
 main{max-width:30rem;margin:12vh auto 2rem;padding:2rem;background:var(--paper);\
 border:1px solid var(--line);border-radius:.75rem}\
 h1{margin:0 0 1rem;font-size:1.4rem;line-height:1.25}\
-p{margin:0 0 1rem}\
+p{margin:0 0 1rem;overflow-wrap:anywhere}\
+code{white-space:nowrap}\
 .code{padding:.75rem;border:1px dashed var(--line);border-radius:.5rem;text-align:center;\
 font:600 1.6rem/1.2 ui-monospace,monospace;letter-spacing:.08em}\
 label{display:block;margin:1.5rem 0 .35rem;font-weight:600}\
@@ -30,6 +31,7 @@ background:var(--paper);color:inherit;font:1rem ui-monospace,monospace}\
 input:focus-visible,button:focus-visible{outline:3px solid var(--accent);outline-offset:2px}\
 button{width:100%;margin-top:1rem;padding:.65rem;border:0;border-radius:.4rem;\
 background:var(--accent);color:var(--on-accent);font:600 1rem system-ui,sans-serif;cursor:pointer}\
+form+p.hint{margin-top:1.25rem}\
 .hint{margin:.5rem 0 0;color:var(--faint);font-size:.9rem}\
 .wrong{padding:.6rem .8rem;border-left:4px solid var(--wrong);color:var(--wrong);font-weight:600}\
 @media(max-width:34rem){main{margin:0;min-height:100vh;border:0;border-radius:0;padding:1.25rem}}";
@@ -79,6 +81,7 @@ pub(super) fn ask(host: &str, code: &str, problem: Option<Problem>) -> Reply {
          <p>Go on only if you have just run <code>npm login</code> yourself, and your terminal \
          shows this code:</p>\
          <p class=\"code\">{code}</p>\
+         <p>If it shows another, or none, close this page.</p>\
          {alert}\
          <form method=\"post\">\
          <label for=\"token\">Your access token</label>\
