@@ -262,9 +262,8 @@ impl WriteCx {
     /// What a route that returned [`Need::Manage`] would have been refused with;
     /// [`Fault::Invalid`] for a package of another account.
     pub async fn managing(&self, package: PackageRef) -> Result<Self, Fault> {
-        let owner = match &self.need {
-            Need::SeeOrganization(login) => login,
-            _ => return Err(Fault::internal("a package managed beyond its need")),
+        let Need::SeeOrganization(owner) = &self.need else {
+            return Err(Fault::internal("a package managed beyond its need"));
         };
         if package.namespace.owner.key() != owner.key() {
             return Err(Fault::invalid(

@@ -22,7 +22,7 @@ async fn a_star_is_seen_at_once_and_begins_a_revision() {
             .unwrap();
         cx.star(true).await.unwrap();
         let starred = view(&test.house, &token, &pad).await.unwrap();
-        assert_eq!(starred.starred_by, [ann.clone()]);
+        assert_eq!(starred.starred_by, std::slice::from_ref(&ann));
         assert_eq!(starred.revision, before.revision + 1);
         cx.star(true).await.unwrap();
         let again = view(&test.house, &token, &pad).await.unwrap();
@@ -31,7 +31,7 @@ async fn a_star_is_seen_at_once_and_begins_a_revision() {
             .await
             .unwrap();
         let names = lists.starred_by(&ann, Ecosystem::Npm).await.unwrap();
-        assert_eq!(names, [pad.name.clone()]);
+        assert_eq!(names, std::slice::from_ref(&pad.name));
         cx.star(false).await.unwrap();
         let names = lists.starred_by(&ann, Ecosystem::Npm).await.unwrap();
         assert_eq!(names, []);
@@ -73,7 +73,7 @@ async fn who_leaves_an_organization_loses_every_role_in_it() {
         let hidden = view(&test.house, &bobs, &pad).await;
         assert!(matches!(hidden, Err(Fault::NotFound { .. })));
         let seen = view(&test.house, &token, &pad).await.unwrap();
-        assert_eq!(seen.maintainers, [ann.clone()]);
+        assert_eq!(seen.maintainers, std::slice::from_ref(&ann));
 
         let alone = OrganizationChange::RemoveMember { user: ann.clone() };
         let alone = owner.change_organization(alone).await;

@@ -376,7 +376,11 @@ fn every_label_is_reached_by_a_request() {
             .replace("{tag}", "next")
             .replace("{user}", "org.couchdb.user:ann")
             .replace("{token}", "phk_x")
-            .replace("{key}", "7");
+            .replace("{key}", "7")
+            .replace("{login}", "x")
+            .replace("{owner}", "ann")
+            .replace("{org}", "acme")
+            .replace("{team}", "web");
         let call = npm.route(&head(method, &path)).unwrap();
         assert_eq!(call.label(), *label);
     }

@@ -43,7 +43,7 @@ fn package(versions: &[(&str, Option<&str>)], latest: &str) -> PackageView {
         }],
         versions,
         starred_by: Vec::new(),
-        maintainers: Vec::new(),
+        maintainers: vec![Login::new("ann").unwrap()],
         readme: None,
     }
 }

@@ -10,8 +10,8 @@ fn target(screen: &str) -> String {
     let lines = screen.lines().map(str::trim);
     let address = lines.rev().find(|line| line.contains("/-/v1/login/"));
     let address = address.unwrap_or_else(|| panic!("no address: {screen}"));
-    let path = address.find("/_registry").unwrap();
-    address[path..].to_owned()
+    let (_host, path) = address.split_once("/_registry").unwrap();
+    format!("/_registry{path}")
 }
 
 fn paste(stage: &Stage, target: &str, token: &str) -> Response {
