@@ -517,7 +517,7 @@ fn changed_repository(repository: &Repository) -> Event {
     events::about_repository("repository.changed", repository.id, &json!({}))
 }
 
-fn account(tx: &mut Tx<'_>, login: &Login) -> Result<Account, Fault> {
+pub(crate) fn account(tx: &mut Tx<'_>, login: &Login) -> Result<Account, Fault> {
     accounts::find_by_login(tx, &login.key())?
         .ok_or_else(|| Fault::not_found(Thing::Account, login.as_str()))
 }
@@ -530,7 +530,7 @@ fn organization(tx: &mut Tx<'_>, login: &Login) -> Result<Account, Fault> {
     Ok(found)
 }
 
-fn only_users(account: &Account) -> Result<(), Fault> {
+pub(crate) fn only_users(account: &Account) -> Result<(), Fault> {
     if account.kind != AccountKind::User {
         return Err(Fault::invalid(
             "user",
@@ -542,7 +542,11 @@ fn only_users(account: &Account) -> Result<(), Fault> {
 
 /// An organization's private and internal packages are for its own people
 /// (`spec/github-packages.md` 6.5).
-fn may_be_granted(tx: &mut Tx<'_>, package: &Package, user: &Account) -> Result<(), Fault> {
+pub(crate) fn may_be_granted(
+    tx: &mut Tx<'_>,
+    package: &Package,
+    user: &Account,
+) -> Result<(), Fault> {
     let owner = accounts::find(tx, package.owner_id)?
         .ok_or_else(|| Fault::internal("a package without an owner"))?;
     let is_open = owner.kind == AccountKind::User || package.visibility == Visibility::Public;
@@ -556,7 +560,7 @@ fn may_be_granted(tx: &mut Tx<'_>, package: &Package, user: &Account) -> Result<
     Err(Fault::invalid("user", reason))
 }
 
-fn team(tx: &mut Tx<'_>, org: &Account, slug: &TeamSlug) -> Result<teams::Team, Fault> {
+pub(crate) fn team(tx: &mut Tx<'_>, org: &Account, slug: &TeamSlug) -> Result<teams::Team, Fault> {
     teams::find_team(tx, org.id, &slug.key())?
         .ok_or_else(|| Fault::not_found(Thing::Team, format!("{}/{slug}", org.login)))
 }

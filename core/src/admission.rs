@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use moka::sync::Cache;
 use packhouse_db::packages::HeadRow;
 use packhouse_db::tokens::TokenRow;
-use packhouse_db::{AccountKind, Conn, accounts, packages, repositories, ties, tokens};
-use packhouse_names::{TokenKind, TokenText, Visibility};
+use packhouse_db::{AccountKind, Conn, accounts, packages, repositories, teams, ties, tokens};
+use packhouse_names::{AccountId, Login, OrgRole, TokenKind, TokenText, Visibility};
 
 use crate::cx::{ReadCx, WriteCx};
 use crate::fault::{Fault, Lack, Thing, Unproven};
@@ -17,9 +17,9 @@ use crate::hits::Hits;
 use crate::house::House;
 use crate::model::PackageRef;
 use crate::policy::{
-    AnyTies, Creation, Credential, Declared, HouseRules, Identity, Need, Operation, PackageFacts,
-    Principal, Refusal, Scopes, Ties, TokenHash, WorkflowIdentity, WorkflowTies, decide,
-    decide_creation,
+    AnyTies, Creation, Credential, Declared, Identity, Need, Operation, OrganizationOperation,
+    PackageFacts, Principal, Refusal, Scopes, Ties, TokenHash, WorkflowIdentity, WorkflowTies,
+    decide, decide_browsing, decide_creation, decide_organization,
 };
 use crate::registry::Credentials;
 use crate::uses::Uses;
@@ -54,6 +54,8 @@ pub(crate) enum Granted {
     Package(Arc<PackageHead>),
     /// A package that the deed may create.
     Creation,
+    /// An organization.
+    Organization(AccountId),
 }
 
 impl Admission {
@@ -180,7 +182,7 @@ impl House {
 
     async fn grant(&self, principal: &Principal, need: &Need) -> Result<Granted, Fault> {
         let Some(package) = need.package() else {
-            return decide_plain(principal, need, self.settings.rules()).map(|()| Granted::Plain);
+            return self.grant_plain(principal, need).await;
         };
         let operation = need.operation();
         let kept = self.admission.head_hits.count(self.kept_head(package));
@@ -208,6 +210,28 @@ impl House {
             Ok(()) => Ok(head.map_or(Granted::Creation, Granted::Package)),
             Err(refusal) => Err(refused(refusal, need)),
         }
+    }
+
+    async fn grant_plain(&self, principal: &Principal, need: &Need) -> Result<Granted, Fault> {
+        let (operation, login) = match need {
+            Need::Browse(_) => {
+                return decide_browsing(principal, self.settings.rules())
+                    .map(|()| Granted::Plain)
+                    .map_err(|refusal| refused(refusal, need));
+            }
+            Need::SeeOrganization(login) => (OrganizationOperation::See, login),
+            Need::ManageOrganization(login) => (OrganizationOperation::Manage, login),
+            _ => return decide_plain(principal, need).map(|()| Granted::Plain),
+        };
+        let (wanted, caller) = (login.clone(), principal.clone());
+        let (organization, role) = self
+            .db
+            .read(move |conn| standing(conn, &wanted, &caller))
+            .await?;
+        decide_organization(operation, principal, organization.is_some(), role)
+            .map_err(|refusal| refused(refusal, need))?;
+        let id = organization.ok_or_else(|| refused(Refusal::Hidden, need))?;
+        Ok(Granted::Organization(id))
     }
 
     fn kept_head(&self, package: &PackageRef) -> Option<Arc<PackageHead>> {
@@ -262,6 +286,22 @@ impl House {
 pub(crate) enum Asked {
     Package(AnyTies),
     Creation(Creation, Ties),
+}
+
+/// Finds an organization, and the principal's place in it.
+fn standing(
+    conn: &mut Conn,
+    login: &Login,
+    principal: &Principal,
+) -> Result<(Option<AccountId>, Option<OrgRole>), Fault> {
+    let organization = accounts::find_by_login(conn, &login.key())?
+        .filter(|account| account.kind == AccountKind::Organization)
+        .map(|account| account.id);
+    let role = match (organization, principal.credential()) {
+        (Some(id), Some(credential)) => teams::membership(conn, id, credential.account)?,
+        _ => None,
+    };
+    Ok((organization, role))
 }
 
 /// Finds a package and what ties the principal to it, or to the place where it would be.
@@ -433,7 +473,7 @@ fn credential(row: TokenRow) -> Result<Credential, Fault> {
     })
 }
 
-fn decide_plain(principal: &Principal, need: &Need, rules: HouseRules) -> Result<(), Fault> {
+fn decide_plain(principal: &Principal, need: &Need) -> Result<(), Fault> {
     let unauthenticated = || Fault::Unauthenticated {
         need: Box::new(need.clone()),
         why: Unproven::Missing,
@@ -454,19 +494,6 @@ fn decide_plain(principal: &Principal, need: &Need, rules: HouseRules) -> Result
                 lack: Lack::Scope,
             }),
         },
-        Need::Browse(_) => match principal
-            .credential()
-            .map(|credential| &credential.identity)
-        {
-            None if rules.anonymous_read => Ok(()),
-            None => Err(unauthenticated()),
-            Some(Identity::User { scopes, .. }) if scopes.reads_packages() => Ok(()),
-            Some(Identity::Workflow(workflow)) if workflow.declared.ceiling().is_some() => Ok(()),
-            Some(_) => Err(Fault::Denied {
-                need: Box::new(need.clone()),
-                lack: Lack::Scope,
-            }),
-        },
         _ => Ok(()),
     }
 }
@@ -478,12 +505,17 @@ pub(crate) fn refused(refusal: Refusal, need: &Need) -> Fault {
             need: Box::new(need.clone()),
             why: Unproven::Missing,
         },
-        Refusal::Hidden => Fault::not_found(
-            Thing::Package,
-            need.package()
-                .map(|package| package.name.to_string())
-                .unwrap_or_default(),
-        ),
+        Refusal::Hidden => match need {
+            Need::SeeOrganization(login) | Need::ManageOrganization(login) => {
+                Fault::not_found(Thing::Account, login.as_str())
+            }
+            _ => Fault::not_found(
+                Thing::Package,
+                need.package()
+                    .map(|package| package.name.to_string())
+                    .unwrap_or_default(),
+            ),
+        },
         Refusal::Denied(lack) => Fault::Denied {
             need: Box::new(need.clone()),
             lack,
@@ -504,7 +536,9 @@ impl Need {
             | Self::SignIn
             | Self::Oneself
             | Self::Tokens
-            | Self::Browse(_) => Operation::Read,
+            | Self::Browse(_)
+            | Self::SeeOrganization(_)
+            | Self::ManageOrganization(_) => Operation::Read,
         }
     }
 }

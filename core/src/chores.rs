@@ -71,6 +71,9 @@ impl House {
             Ok(count) => info!(staged.count = count, "swept abandoned uploads"),
             Err(error) => warn!(error = %error, "could not sweep abandoned uploads"),
         }
+        if let Err(fault) = self.sweep_logins().await {
+            warn!(error = %fault, "could not sweep logins that nobody answered");
+        }
         if let Err(error) = self.db.checkpoint().await {
             warn!(error = %error, "could not checkpoint the database");
         }

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 use moka::future::Cache;
-use packhouse_db::{Conn, accounts, grants, packages, tags, versions};
+use packhouse_db::{Conn, accounts, grants, packages, stars, tags, versions};
 use packhouse_names::{AccountId, Login, PackageId, Role, TagName};
 use packhouse_wire::{BaseUrl, Document};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +23,9 @@ use crate::model::{PackageView, Standing, TagView, VersionView};
 
 /// Part of every tag: a renderer that writes other bytes for the same package is another version.
 const RENDERER: &str = "1";
+
+/// Of those who starred a package so many are shown.
+const MAX_SHOWN_STARRERS: u32 = 1_000;
 
 /// Documents below this are sent faster than they are unpacked.
 const MIN_GZIP_BYTES: usize = 256;
@@ -214,6 +217,7 @@ fn view(
             .collect(),
         tags,
         maintainers,
+        starred_by: stars::starrers(conn, id, MAX_SHOWN_STARRERS)?,
         readme,
     })
 }

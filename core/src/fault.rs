@@ -46,6 +46,9 @@ pub enum Fault {
     /// A delete that something alive, or a rule, stands against.
     #[error("{0} cannot be deleted")]
     Held(String),
+    /// It follows from something else and is not changed here; the text says from what.
+    #[error("{0}")]
+    Fixed(String),
     /// It is there already and does not change.
     #[error("{0} already exists and cannot be replaced")]
     Conflict(String),
@@ -85,6 +88,7 @@ pub enum Thing {
     File,
     Tag,
     Token,
+    Login,
 }
 
 impl std::fmt::Display for Thing {
@@ -98,6 +102,7 @@ impl std::fmt::Display for Thing {
             Self::File => "file",
             Self::Tag => "tag",
             Self::Token => "token",
+            Self::Login => "login",
         })
     }
 }
@@ -211,6 +216,7 @@ impl Fault {
                 lack: *lack,
             },
             Self::Held(what) => Self::Held(what.clone()),
+            Self::Fixed(text) => Self::Fixed(text.clone()),
             Self::Conflict(what) => Self::Conflict(what.clone()),
             Self::Stale => Self::Stale,
             Self::Invalid { field, reason } => Self::Invalid {

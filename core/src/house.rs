@@ -60,6 +60,16 @@ pub(crate) struct Done<T> {
     pub(crate) events: Vec<Event>,
 }
 
+impl<T> Done<T> {
+    /// An answer to what changed nothing.
+    pub(crate) const fn nothing(answer: T) -> Self {
+        Self {
+            answer,
+            events: Vec::new(),
+        }
+    }
+}
+
 impl House {
     /// Brings the database up to date and wires the house.
     ///

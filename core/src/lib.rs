@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
+pub mod accounts;
 pub mod admin;
 pub mod clock;
 pub mod cx;
 pub mod fault;
+pub mod logins;
 pub mod model;
+pub mod organizations;
 pub mod policy;
 pub mod publish;
 pub mod registry;
@@ -26,6 +30,8 @@ mod heads;
 mod hits;
 mod house;
 mod news;
+mod readable;
+mod stars;
 mod uses;
 mod workers;
 

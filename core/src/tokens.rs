@@ -199,6 +199,7 @@ pub(crate) fn insert(
             repository_id: bearer.repository,
             expires_at: new.expires_at,
             created_at: at,
+            by_login: false,
         },
     )?)
 }

@@ -174,7 +174,9 @@ impl ReadCx {
                     .map(|package| package.name.to_string())
                     .unwrap_or_default(),
             )),
-            Granted::Plain => Err(Fault::internal("a question about a package without a need")),
+            Granted::Plain | Granted::Organization(_) => {
+                Err(Fault::internal("a question about a package without a need"))
+            }
         }
     }
 

@@ -77,6 +77,8 @@ pub struct PackageView {
     pub tags: Vec<TagView>,
     /// Users with a role of their own that lets them publish, and the owner where it is a user.
     pub maintainers: Vec<Login>,
+    /// Who starred it, by login; the first thousand.
+    pub starred_by: Vec<Login>,
     /// The README of the version that the asked tag names.
     pub readme: Option<String>,
 }

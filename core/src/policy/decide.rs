@@ -182,6 +182,26 @@ pub fn decide(
     }
 }
 
+/// The role that a list shows a principal on a package; its scopes are not looked at, what a
+/// workflow declared is.
+#[must_use]
+pub fn role_of(principal: &Principal, facts: &PackageFacts, ties: &AnyTies) -> Option<Role> {
+    let identity = principal
+        .credential()
+        .map(|credential| &credential.identity);
+    match (identity, ties) {
+        (Some(Identity::User { site_admin, .. }), AnyTies::Account(ties)) => {
+            effective_role(facts, ties, *site_admin)
+        }
+        (Some(Identity::Workflow(workflow)), AnyTies::Workflow(ties)) => {
+            let ceiling = workflow.declared.ceiling()?;
+            Some(workflow_role(facts, ties)?.min(ceiling))
+        }
+        (None, _) if facts.visibility == Visibility::Public => Some(Role::Read),
+        _ => None,
+    }
+}
+
 /// A package that does not exist, and where it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Creation {

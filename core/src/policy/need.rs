@@ -1,3 +1,5 @@
+use packhouse_names::Login;
+
 use crate::model::{Namespace, PackageRef};
 
 /// What the permission model must grant before a call may run.
@@ -30,6 +32,11 @@ pub enum Need {
     Restore(PackageRef),
     /// Visibility, access lists, owners, link. Role admin, scope `write:packages`.
     Manage(PackageRef),
+    /// Who belongs to an organization and to its teams: a member, with a scope that reads
+    /// packages or organizations. Everybody else learns nothing, not even whether it exists.
+    SeeOrganization(Login),
+    /// Members and teams of an organization: its owners, with scope `write:org` or `admin:org`.
+    ManageOrganization(Login),
 }
 
 impl Need {
@@ -37,7 +44,13 @@ impl Need {
     #[must_use]
     pub fn package(&self) -> Option<&PackageRef> {
         match self {
-            Self::Greet | Self::SignIn | Self::Oneself | Self::Tokens | Self::Browse(_) => None,
+            Self::Greet
+            | Self::SignIn
+            | Self::Oneself
+            | Self::Tokens
+            | Self::Browse(_)
+            | Self::SeeOrganization(_)
+            | Self::ManageOrganization(_) => None,
             Self::Read(package)
             | Self::Publish(package)
             | Self::Curate(package)

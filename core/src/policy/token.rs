@@ -114,6 +114,20 @@ impl Scopes {
         self.has(Scope::ReadPackages) || self.has(Scope::WritePackages)
     }
 
+    /// Of these what lets a token do something with packages.
+    #[must_use]
+    pub fn of_packages(self) -> Self {
+        let scopes = [
+            Scope::ReadPackages,
+            Scope::WritePackages,
+            Scope::DeletePackages,
+        ];
+        scopes
+            .into_iter()
+            .filter(|scope| self.has(*scope))
+            .collect()
+    }
+
     /// Whether every scope of `other` is among these: a token never makes a wider one.
     #[must_use]
     pub const fn includes(self, other: Self) -> bool {

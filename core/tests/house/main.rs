@@ -11,6 +11,8 @@
 mod access;
 mod downloads;
 mod freshness;
+mod logins;
+mod people;
 mod publishing;
 mod revising;
 mod searching;

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use packhouse_names::{AccountId, Login, Role, Timestamp, Visibility};
 
 use crate::columns::Opt;
-use crate::conn::{Conn, Tx, on_conn};
+use crate::conn::{Conn, Link, Tx, on_conn};
 use crate::schema::accounts;
 use crate::sql::Cached;
 use crate::{AccountKind, DbError, DbResult};
@@ -87,6 +87,20 @@ pub fn find(conn: &mut Conn, id: AccountId) -> DbResult<Option<Account>> {
         .first(c)
         .optional())?;
     Ok(found)
+}
+
+/// Locks an account's row until the transaction ends: the first line of whatever reads its
+/// members in order to change them. SQLite's one writer already excludes everybody else.
+///
+/// # Errors
+/// [`DbError::NotFound`] when there is no such row.
+pub fn lock(tx: &mut Tx<'_>, id: AccountId) -> DbResult<()> {
+    let row = accounts::table.find(id.get()).select(accounts::id);
+    let _id: i64 = match &mut tx.link {
+        Link::Pg(c) => row.for_update().first(c),
+        Link::Sqlite(c) => row.first(c),
+    }?;
+    Ok(())
 }
 
 /// Makes an account. Members may create packages of every visibility, and linked packages

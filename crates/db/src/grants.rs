@@ -7,7 +7,9 @@ use packhouse_names::{
 };
 
 use crate::conn::{Conn, Tx, on_conn};
-use crate::schema::{accounts, actions_access, repositories, team_grants, teams, user_grants};
+use crate::schema::{
+    accounts, actions_access, packages, repositories, team_grants, teams, user_grants,
+};
 use crate::sql::Cached;
 use crate::{DbError, DbResult};
 
@@ -233,4 +235,20 @@ pub fn actions_role(
     role.map(Role::try_from)
         .transpose()
         .map_err(|error| DbError::Malformed(Box::new(error)))
+}
+
+/// The packages of an owner on which a user has a role by their own lists, in the order of their
+/// ids.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn granted_in(conn: &mut Conn, owner: AccountId, user: AccountId) -> DbResult<Vec<PackageId>> {
+    let found: Vec<i64> = on_conn!(conn, |c| user_grants::table
+        .inner_join(packages::table.on(packages::id.eq(user_grants::package_id)))
+        .filter(packages::owner_id.eq(owner.get()))
+        .filter(user_grants::user_id.eq(user.get()))
+        .order(packages::id)
+        .select(packages::id)
+        .load(c))?;
+    Ok(found.into_iter().map(PackageId::from).collect())
 }

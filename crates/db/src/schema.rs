@@ -199,6 +199,24 @@ diesel::table! {
         last_used_day -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
         created_at -> BigInt,
+        by_login -> Bool,
+    }
+}
+
+diesel::table! {
+    logins (key_hash) {
+        key_hash -> Binary,
+        code -> Text,
+        token_id -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    stars (package_id, account_id) {
+        package_id -> BigInt,
+        account_id -> BigInt,
+        created_at -> BigInt,
     }
 }
 
@@ -315,6 +333,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     links,
     version_references,
     tokens,
+    logins,
+    stars,
     uploads,
     user_grants,
     team_grants,

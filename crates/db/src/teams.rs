@@ -231,3 +231,44 @@ pub fn remove_team_member(tx: &mut Tx<'_>, team: TeamId, user: AccountId) -> DbR
     .execute(c))?;
     Ok(removed > 0)
 }
+
+/// The teams of an organization, by slug.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn teams_of(conn: &mut Conn, org: AccountId) -> DbResult<Vec<Team>> {
+    let found = on_conn!(conn, |c| teams::table
+        .filter(teams::org_id.eq(org.get()))
+        .order(teams::slug_key)
+        .select(Team::as_select())
+        .load(c))?;
+    Ok(found)
+}
+
+/// The logins of a team's own members, by login; those of its child teams are not among them.
+///
+/// # Errors
+/// The failure of the engine; [`DbError::Malformed`] for a login that is none.
+pub fn team_members(conn: &mut Conn, team: TeamId) -> DbResult<Vec<Login>> {
+    let found: Vec<String> = on_conn!(conn, |c| team_members::table
+        .inner_join(accounts::table.on(accounts::id.eq(team_members::user_id)))
+        .filter(team_members::team_id.eq(team.get()))
+        .order(accounts::login_key)
+        .select(accounts::login)
+        .load(c))?;
+    let logins = found.into_iter().map(Login::new);
+    logins
+        .collect::<Result<_, _>>()
+        .map_err(|error| DbError::Malformed(Box::new(error)))
+}
+
+/// Removes a team with all that it was given; says whether it was there. Its child teams stay,
+/// without a parent.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn remove_team(tx: &mut Tx<'_>, team: TeamId) -> DbResult<bool> {
+    let removed = on_conn!(tx, |c| diesel::delete(teams::table.find(team.get()))
+        .execute(c))?;
+    Ok(removed > 0)
+}

@@ -35,6 +35,8 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
     #[diesel(deserialize_as = i64)]
     pub created_at: Timestamp,
+    /// Made by a login, and to end with it.
+    pub by_login: bool,
 }
 
 /// A token to be.
@@ -49,6 +51,7 @@ pub struct NewToken {
     pub repository_id: Option<RepositoryId>,
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
+    pub by_login: bool,
 }
 
 impl std::fmt::Debug for NewToken {
@@ -94,6 +97,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewToken) -> DbResult<TokenId> {
             tokens::repository_id.eq(new.repository_id.map(RepositoryId::get)),
             tokens::expires_at.eq(new.expires_at.map(Timestamp::as_micros)),
             tokens::created_at.eq(new.created_at.as_micros()),
+            tokens::by_login.eq(new.by_login),
         ))
         .on_conflict(tokens::hash)
         .do_nothing()

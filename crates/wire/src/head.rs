@@ -28,10 +28,7 @@ impl Head {
     /// The first value of a query parameter, decoded; `+` is a space.
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (form_decode(key) == name).then(|| form_decode(value).into_owned())
-        })
+        form_value(&self.query, name)
     }
 
     /// A header's value where it is there and plain text.
@@ -45,6 +42,15 @@ impl Head {
     pub fn content_length(&self) -> Option<u64> {
         self.header(&http::header::CONTENT_LENGTH)?.parse().ok()
     }
+}
+
+/// The first value of a field in a query or in the body of a form, decoded; `+` is a space.
+#[must_use]
+pub fn form_value(form: &str, name: &str) -> Option<String> {
+    form.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (form_decode(key) == name).then(|| form_decode(value).into_owned())
+    })
 }
 
 fn form_decode(text: &str) -> Cow<'_, str> {

@@ -156,6 +156,9 @@ pub(crate) fn full(
         cut(&mut shown, SHOWN_README_BYTES);
         out.field("readme", &json_string(&shown));
     }
+    if !package.starred_by.is_empty() {
+        out.field("users", &users(package));
+    }
     out.raw(",\"_attachments\":{}}");
     Ok(out.bytes)
 }
@@ -205,6 +208,15 @@ pub(crate) fn version(
     let mut out = Out::new(package, base, attestations, version.metadata.len());
     out.full_version(version)?;
     Ok(out.bytes)
+}
+
+/// Who starred the package, as clients send it back.
+pub(crate) fn users(package: &PackageView) -> String {
+    let stars = package.starred_by.iter();
+    let stars: Vec<String> = stars
+        .map(|login| format!("{}:true", json_string(login.as_str())))
+        .collect();
+    format!("{{{}}}", stars.join(","))
 }
 
 /// The tags alone.

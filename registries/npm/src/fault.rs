@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::Npm;
 
 /// The header that npm prints on any answer. With a challenge it prints nothing else of ours.
-const NPM_NOTICE: header::HeaderName = header::HeaderName::from_static("npm-notice");
+pub(crate) const NPM_NOTICE: header::HeaderName = header::HeaderName::from_static("npm-notice");
 
 /// What only npm's protocol refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,18 @@ pub(crate) enum Refusal {
     LatestTag,
     /// A body that is not JSON by its own words.
     MediaType,
-    /// `npm owner`.
+    /// A list of owners without the revision that it was made from.
     Owners,
-    /// `npm star`.
-    Stars,
+    /// `npm profile set`.
+    Profile,
+    /// A second factor, which nobody has.
+    SecondFactor,
+    /// A public package that would be hidden again.
+    PublicForGood,
+    /// A team that is there already.
+    TeamTaken,
+    /// Too many logins that wait for their answer.
+    Logins,
 }
 
 impl Refusal {
@@ -48,13 +56,30 @@ impl Refusal {
             ),
             Self::Owners => (
                 StatusCode::FORBIDDEN,
-                "Owners follow from roles on the package: grant or revoke a role instead",
+                "Owners are changed on a revision of the package, or one at a time",
             ),
-            Self::Stars => (StatusCode::FORBIDDEN, "This registry keeps no stars"),
+            Self::Profile => (
+                StatusCode::FORBIDDEN,
+                "Profiles are changed by the administrator of this registry",
+            ),
+            Self::SecondFactor => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This registry has no second factor to ask for",
+            ),
+            Self::PublicForGood => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "A public package stays public: others may depend on it",
+            ),
+            Self::TeamTaken => (StatusCode::CONFLICT, "The team exists already"),
+            Self::Logins => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many logins wait for their answer: try again in a few minutes",
+            ),
         };
         let reply = error(status, text, text);
         match self {
             Self::BulkTags => reply.with(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
+            Self::Logins => reply.with(header::RETRY_AFTER, HeaderValue::from_static("60")),
             _ => reply,
         }
     }
@@ -66,7 +91,7 @@ pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
         Fault::NoRoute => not_allowed(npm, head).unwrap_or_else(not_found),
         Fault::NotFound { what, id } => match what {
             Thing::Package | Thing::Account | Thing::Repository if is_write(head) => {
-                forbidden(&absent_on_write(npm, head), &fault.to_string())
+                forbidden(&absent_on_write(npm, head, *what), &fault.to_string())
             }
             Thing::Version => {
                 let text = format!("version not found: {id}");
@@ -78,16 +103,21 @@ pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
             | Thing::Team
             | Thing::File
             | Thing::Tag
-            | Thing::Token => not_found(),
+            | Thing::Token
+            | Thing::Login => not_found(),
         },
         Fault::Unauthenticated { need, why } => unauthenticated(need, *why),
         Fault::Denied { need, lack } => {
-            let reason = match lack {
-                Lack::Role => "your role on this package does not allow it",
-                Lack::Scope => "your token lacks the scope for it",
+            let reason = match (lack, &**need) {
+                (Lack::Role, Need::SeeOrganization(_) | Need::ManageOrganization(_)) => {
+                    "your role in this organization does not allow it"
+                }
+                (Lack::Role, _) => "your role on this package does not allow it",
+                (Lack::Scope, _) => "your token lacks the scope for it",
             };
             forbidden(&permission(need), reason)
         }
+        Fault::Fixed(text) => forbidden(text, text),
         Fault::Held(_) => conflict(&fault.to_string(), &fault.to_string()),
         Fault::Conflict(what) => conflict(
             "Cannot publish over existing version",
@@ -140,11 +170,15 @@ fn unauthenticated(need: &Need, why: Unproven) -> Reply {
 }
 
 /// What a write to something absent or hidden lacks, by what it would have needed.
-fn absent_on_write(npm: &Npm, head: &Head) -> String {
+fn absent_on_write(npm: &Npm, head: &Head, what: Thing) -> String {
     match npm.route(head) {
         Ok(call) => match call.need() {
             Need::Publish(_) => "Permission permission_denied: create_package".to_owned(),
             Need::Read(_) => "Permission permission_denied: write_package".to_owned(),
+            // a team is given a role on a package, which must be managed for it
+            Need::SeeOrganization(_) if what == Thing::Package => {
+                "Permission permission_denied: admin_package".to_owned()
+            }
             need => permission(need),
         },
         Err(_) => "Permission permission_denied: create_package".to_owned(),
@@ -159,6 +193,8 @@ fn permission(need: &Need) -> String {
         Need::Curate(_) => "delete_package",
         Need::Restore(_) | Need::Manage(_) => "admin_package",
         Need::Tokens => "manage_tokens",
+        Need::SeeOrganization(_) => "read_organization",
+        Need::ManageOrganization(_) => "admin_organization",
         _ => "access",
     };
     format!("Permission permission_denied: {permission}")

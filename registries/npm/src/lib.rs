@@ -9,6 +9,7 @@ mod fault;
 mod integrity;
 mod name;
 mod package_json;
+mod people;
 mod publish;
 mod reads;
 mod route;
@@ -110,11 +111,12 @@ impl ReadCall for Reading {
             Read::DistTags => dist_tags::list(cx, head).await,
             Read::Ping => Ok(sign_in::ping()),
             Read::Whoami => sign_in::whoami(cx),
-            Read::User { name } => sign_in::user(cx, &name),
+            Read::User { name } => people::profile::user(cx, &name).await,
             Read::Tokens => tokens::list(cx, head).await,
             Read::Keys => Ok(signatures::keys(cx)),
             Read::Attestations { version } => attestations::show(cx, &version).await,
             Read::Search => search::answer(cx, head).await,
+            Read::People(asked) => people::read(cx, head, asked).await,
         }
     }
 }
@@ -137,10 +139,11 @@ impl WriteCall for Write {
             Self::SetTag { tag } => dist_tags::set(cx, tag, body).await,
             Self::RemoveTag { tag } => dist_tags::remove(cx, tag).await,
             Self::SignIn { user, .. } => sign_in::sign_in(cx, &user, body).await,
-            Self::SignOut { token } => sign_in::sign_out(cx, token).await,
+            Self::SignOut { token } => sign_in::sign_out(cx, &token).await,
             Self::CreateToken => tokens::create(cx, body).await,
             Self::RevokeToken { key } => tokens::revoke(cx, &key).await,
             Self::Audit(audit) => audit::answer(cx, head, audit, body).await,
+            Self::People(asked) => people::write(cx, head, asked, body).await,
             Self::Refused { refusal, .. } => Ok(refusal.reply()),
         }
     }

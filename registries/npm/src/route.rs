@@ -1,6 +1,7 @@
 //! What the protocol can ask, and how a request's head says it (`spec/npm.md` 2.2, 3). Pure.
 
 mod api;
+pub(crate) mod people;
 
 use std::borrow::Cow;
 
@@ -17,6 +18,8 @@ use crate::documents::Attestations;
 use crate::fault::Refusal;
 use crate::name::{self, NpmName};
 use crate::version;
+
+use people::{PeopleRead, PeopleWrite};
 
 /// Every request shape, as labels for metrics and for the test of permissions.
 pub(crate) const ROUTES: &[&str] = &[
@@ -47,6 +50,33 @@ pub(crate) const ROUTES: &[&str] = &[
     "POST /-/npm/v1/security/advisories/bulk",
     "POST /-/npm/v1/security/audits/quick",
     "POST /-/npm/v1/security/audits",
+    "POST /-/v1/login",
+    "GET /-/v1/done",
+    "GET /-/v1/login/{login}",
+    "POST /-/v1/login/{login}",
+    "GET /-/npm/v1/user",
+    "POST /-/npm/v1/user",
+    "GET /-/_view/starredByUser",
+    "GET /-/package/{package}/visibility",
+    "POST /-/package/{package}/access",
+    "GET /-/package/{package}/collaborators",
+    "GET /-/package/{package}/owners",
+    "PUT /-/package/{package}/owners",
+    "DELETE /-/package/{package}/owners/{owner}",
+    "GET /-/org/{org}/package",
+    "GET /-/user/{owner}/package",
+    "GET /-/org/{org}/user",
+    "PUT /-/org/{org}/user",
+    "DELETE /-/org/{org}/user",
+    "GET /-/org/{org}/team",
+    "PUT /-/org/{org}/team",
+    "DELETE /-/team/{org}/{team}",
+    "GET /-/team/{org}/{team}/user",
+    "PUT /-/team/{org}/{team}/user",
+    "DELETE /-/team/{org}/{team}/user",
+    "GET /-/team/{org}/{team}/package",
+    "PUT /-/team/{org}/{team}/package",
+    "DELETE /-/team/{org}/{team}/package",
 ];
 
 /// A request that changes nothing.
@@ -80,6 +110,7 @@ pub(crate) enum Read {
     Attestations {
         version: String,
     },
+    People(PeopleRead),
 }
 
 /// A request that changes something, or whose body is the question.
@@ -117,6 +148,7 @@ pub(crate) enum Write {
     },
     /// Which of these are known to be vulnerable?
     Audit(Audit),
+    People(PeopleWrite),
     /// No, and everybody may know.
     Refused {
         label: &'static str,
@@ -149,6 +181,7 @@ impl Read {
             Self::Search => "GET /-/v1/search",
             Self::Keys => "GET /-/npm/v1/keys",
             Self::Attestations { .. } => "GET /-/npm/v1/attestations/{package}@{version}",
+            Self::People(read) => read.label(),
         }
     }
 }
@@ -170,6 +203,7 @@ impl Write {
             Self::Audit(Audit::Bulk) => "POST /-/npm/v1/security/advisories/bulk",
             Self::Audit(Audit::Quick) => "POST /-/npm/v1/security/audits/quick",
             Self::Audit(Audit::Full) => "POST /-/npm/v1/security/audits",
+            Self::People(write) => write.label(),
             Self::Refused { label, .. } => label,
         }
     }
@@ -227,6 +261,9 @@ fn of_package(
     unscoped_owner: Option<&Login>,
 ) -> Result<Asked, Fault> {
     let package = || package_ref(name, unscoped_owner);
+    if let Some(asked) = people::of_package(&head.method, rest, package)? {
+        return Ok(asked);
+    }
     Ok(match (&head.method, rest) {
         (&Method::GET, ["dist-tags"]) => Asked::Read(Need::Read(package()?), Read::DistTags),
         (&Method::PUT, ["dist-tags"]) => not_allowed("PUT /-/package/{package}/dist-tags"),
@@ -354,7 +391,10 @@ fn file_name(name: &NpmName, path: &[&str]) -> Result<Option<FileName>, Fault> {
 }
 
 /// Whose package it is: its scope's, or of the one account that owns the unscoped names.
-fn package_ref(name: &NpmName, unscoped_owner: Option<&Login>) -> Result<PackageRef, Fault> {
+pub(crate) fn package_ref(
+    name: &NpmName,
+    unscoped_owner: Option<&Login>,
+) -> Result<PackageRef, Fault> {
     let owner = match name.scope() {
         Some(scope) => Login::new(scope).ok(),
         None => unscoped_owner.cloned(),

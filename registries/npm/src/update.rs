@@ -5,18 +5,22 @@ use std::collections::{HashMap, HashSet};
 
 use http::StatusCode;
 use packhouse_core::Fault;
+use packhouse_core::access::{AccessChange, Holder};
 use packhouse_core::cx::WriteCx;
 use packhouse_core::fault::Thing;
 use packhouse_core::model::{PackageRef, PackageView, Standing};
 use packhouse_core::policy::Need;
 use packhouse_core::revise::{Deletion, Revision};
-use packhouse_names::{NormalizedVersion, PackageId, TagName};
+use packhouse_names::{Login, NormalizedVersion, PackageId, Role, TagName};
 use packhouse_wire::{Body, Reply};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
-use crate::body::DocumentReader;
+use crate::body::{DocumentReader, malformed};
 use crate::documents::{Stored, latest, revision_in};
 use crate::fault::Refusal;
+use crate::people::{named, starred};
 use crate::publish::{MAX_DOCUMENT_BYTES, check_names, done};
 use crate::submission::{Claims, KnownVersion, Submission};
 use crate::version::{NpmVersion, highest};
@@ -33,9 +37,9 @@ pub(crate) async fn merge(cx: &WriteCx, text: Vec<u8>) -> Result<Reply, Fault> {
         }) => None,
         Err(fault) => return Err(fault),
     };
-    let name = asked.name.clone();
+    let (name, caller) = (asked.name.clone(), caller(cx)?);
     let plan = cx
-        .compute(move || Plan::merge(&text, name.as_str(), package.as_ref()))
+        .compute(move || Plan::merge(&text, name.as_str(), package.as_ref(), &caller))
         .await?;
     plan.carry_out(cx, asked).await
 }
@@ -54,9 +58,9 @@ pub(crate) async fn replace(cx: &WriteCx, rev: &str, body: Body) -> Result<Reply
     }
     let text = reader.finish()?;
     let package = cx.package().await?;
-    let (name, rev) = (asked.name.clone(), rev.to_owned());
+    let (name, rev, caller) = (asked.name.clone(), rev.to_owned(), caller(cx)?);
     let plan = cx
-        .compute(move || Plan::replace(&text, name.as_str(), &package, &rev))
+        .compute(move || Plan::replace(&text, name.as_str(), &package, &rev, &caller))
         .await?;
     let raised = cx.raise(plan.need(asked)).await?;
     plan.carry_out(&raised, asked).await
@@ -101,10 +105,20 @@ fn package_ref(cx: &WriteCx) -> Result<&PackageRef, Fault> {
         .ok_or_else(|| Fault::internal("a document without a package"))
 }
 
+/// Whose star a document can change.
+fn caller(cx: &WriteCx) -> Result<Login, Fault> {
+    let login = cx.caller().login().cloned();
+    login.ok_or_else(|| Fault::internal("a document without a principal"))
+}
+
 /// What a document asks for.
 #[derive(Debug)]
 enum Plan {
     Refused(Refusal),
+    /// The caller's star, to be there or not.
+    Star(bool),
+    /// Other owners.
+    Owners(AccessChange),
     /// It says what is there already.
     Nothing {
         package: PackageId,
@@ -114,11 +128,19 @@ enum Plan {
 }
 
 impl Plan {
-    fn merge(text: &[u8], name: &str, package: Option<&PackageView>) -> Result<Self, Fault> {
+    fn merge(
+        text: &[u8],
+        name: &str,
+        package: Option<&PackageView>,
+        caller: &Login,
+    ) -> Result<Self, Fault> {
         let submission = Submission::parse(text)?;
         check_names(&submission, name)?;
         if !submission.has_versions() {
-            return without_versions(&submission).map(Self::Refused);
+            if submission.maintainers.is_some() {
+                return Ok(Self::Refused(Refusal::Owners));
+            }
+            return star(&submission, caller)?.ok_or_else(nothing_in_it);
         }
         let package = package.ok_or_else(without_tarball)?;
         if submission.bundle()?.is_some() {
@@ -129,7 +151,7 @@ impl Plan {
         }
         let standings = Diff::of(&submission, package)?.standings;
         Ok(if standings.is_empty() {
-            Self::nothing(&submission, package)
+            Self::nothing(package)
         } else {
             Self::Change(Revision {
                 standings,
@@ -138,25 +160,33 @@ impl Plan {
         })
     }
 
-    fn replace(text: &[u8], name: &str, package: &PackageView, rev: &str) -> Result<Self, Fault> {
+    fn replace(
+        text: &[u8],
+        name: &str,
+        package: &PackageView,
+        rev: &str,
+        caller: &Login,
+    ) -> Result<Self, Fault> {
         let submission = Submission::parse(text)?;
         check_names(&submission, name)?;
         if !submission.has_versions() {
-            return without_versions(&submission).map(Self::Refused);
+            if let Some(maintainers) = submission.maintainers {
+                let expect = current(rev, package)?;
+                return owners(maintainers, package, expect);
+            }
+            return star(&submission, caller)?.ok_or_else(nothing_in_it);
         }
         let expect = current(rev, package)?;
         let diff = Diff::of(&submission, package)?;
         if diff == Diff::default() {
-            return Ok(Self::nothing(&submission, package));
+            // pnpm sends the whole document to change a star
+            return Ok(star(&submission, caller)?.unwrap_or_else(|| Self::nothing(package)));
         }
         diff.into_revision(&submission, package, expect)
             .map(Self::Change)
     }
 
-    fn nothing(submission: &Submission<'_>, package: &PackageView) -> Self {
-        if has_entries(submission) {
-            return Self::Refused(Refusal::Stars);
-        }
+    fn nothing(package: &PackageView) -> Self {
         Self::Nothing {
             package: package.id,
             revision: package.revision,
@@ -169,7 +199,8 @@ impl Plan {
             Self::Change(revision) if revision.delete != Deletion::Nothing => {
                 Need::Curate(package.clone())
             }
-            Self::Refused(_) | Self::Nothing { .. } | Self::Change(_) => {
+            Self::Owners(_) => Need::Manage(package.clone()),
+            Self::Refused(_) | Self::Star(_) | Self::Nothing { .. } | Self::Change(_) => {
                 Need::Publish(package.clone())
             }
         }
@@ -178,6 +209,14 @@ impl Plan {
     async fn carry_out(self, cx: &WriteCx, asked: &PackageRef) -> Result<Reply, Fault> {
         let (package, revision) = match self {
             Self::Refused(refusal) => return Ok(refusal.reply()),
+            Self::Star(is_starred) => {
+                cx.star(is_starred).await?;
+                return starred(cx).await;
+            }
+            Self::Owners(change) => {
+                let revised = cx.change_access(change).await?;
+                (revised.package, revised.revision)
+            }
             Self::Nothing { package, revision } => (package, revision),
             Self::Change(revision) => {
                 let revised = cx.revise(revision).await?;
@@ -206,22 +245,59 @@ fn without_tarball() -> Fault {
     Fault::invalid("versions", "a new version needs its tarball")
 }
 
-/// npm's owner and star documents, which we answer for in words.
-fn without_versions(submission: &Submission<'_>) -> Result<Refusal, Fault> {
-    if submission.maintainers.is_some() {
-        Ok(Refusal::Owners)
-    } else if submission.users.is_some() {
-        Ok(Refusal::Stars)
-    } else {
-        Err(Fault::invalid("versions", "the document holds no version"))
-    }
+fn nothing_in_it() -> Fault {
+    Fault::invalid("versions", "the document holds no version")
 }
 
-/// Whether somebody starred the document; ours never say who did.
-fn has_entries(submission: &Submission<'_>) -> bool {
-    submission
-        .users
-        .is_some_and(|users| users.get().contains('"'))
+/// What a document makes of the caller's star: of all the stars in it that is the one it can
+/// change. `None` for a document that says nothing of stars.
+fn star(submission: &Submission<'_>, caller: &Login) -> Result<Option<Plan>, Fault> {
+    let Some(users) = submission.users else {
+        return Ok(None);
+    };
+    let users: HashMap<String, IgnoredAny> = serde_json::from_str(users.get())
+        .map_err(|error| malformed("the users of the document", &error))?;
+    let is_starred = users
+        .keys()
+        .any(|user| user.eq_ignore_ascii_case(caller.as_str()));
+    Ok(Some(Plan::Star(is_starred)))
+}
+
+/// Somebody in a list of owners; the e-mail address beside the name is not looked at.
+#[derive(Deserialize)]
+#[serde(expecting = "an object with a name")]
+struct Owner {
+    name: String,
+}
+
+/// How a list of owners differs from that of the package: whoever is new in it becomes an admin,
+/// whoever is gone from it loses the role of their own.
+fn owners(list: &RawValue, package: &PackageView, expect: i64) -> Result<Plan, Fault> {
+    let owners: Vec<Owner> = serde_json::from_str(list.get())
+        .map_err(|error| malformed("the maintainers of the document", &error))?;
+    let wanted = owners
+        .iter()
+        .map(|owner| named(&owner.name))
+        .collect::<Result<Vec<Login>, _>>()?;
+    let new = wanted
+        .iter()
+        .filter(|login| !package.maintainers.contains(login));
+    let gone = package
+        .maintainers
+        .iter()
+        .filter(|login| !wanted.contains(login));
+    let change = AccessChange {
+        expect: Some(expect),
+        grant: new
+            .map(|login| (Holder::User(login.clone()), Role::Admin))
+            .collect(),
+        revoke: gone.map(|login| Holder::User(login.clone())).collect(),
+    };
+    Ok(if change.grant.is_empty() && change.revoke.is_empty() {
+        Plan::nothing(package)
+    } else {
+        Plan::Owners(change)
+    })
 }
 
 /// How a document differs from the package, in what a document can change.

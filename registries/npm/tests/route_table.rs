@@ -45,6 +45,11 @@ fn need(need: &Need) -> String {
         Need::SignIn => return "SignIn".to_owned(),
         Need::Oneself => return "Oneself".to_owned(),
         Need::Tokens => return "Tokens".to_owned(),
+        Need::Browse(None) => return "Browse".to_owned(),
+        Need::Browse(Some(namespace)) => return format!("Browse {}", namespace.owner),
+        Need::SeeOrganization(org) => return format!("SeeOrganization {org}"),
+        Need::ManageOrganization(org) => return format!("ManageOrganization {org}"),
+        Need::Manage(package) => ("Manage", package),
         Need::Read(package) => ("Read", package),
         Need::Publish(package) => ("Publish", package),
         Need::Curate(package) => ("Curate", package),
@@ -268,7 +273,6 @@ fn every_request_shape_is_recognized() {
             "/-/package/n/dist-tags",
             "POST /-/package/{package}/dist-tags | Greet",
         ),
-        ("GET", "/-/package/@s%2fn/visibility", NO_ROUTE),
         ("GET", "/-/package/@s%2fn", NO_ROUTE),
         ("GET", "/-/package", NO_ROUTE),
         // accounts and tokens
@@ -311,7 +315,6 @@ fn every_request_shape_is_recognized() {
             "/-/npm/v1/tokens/token/7",
             "DELETE /-/npm/v1/tokens/token/{key} | Tokens",
         ),
-        ("POST", "/-/v1/login", NO_ROUTE),
         // advisories
         (
             "POST",
@@ -362,8 +365,6 @@ fn every_request_shape_is_recognized() {
         ("GET", "/-/v1/search?text=x", NO_ROUTE),
         ("GET", "/-/pnpr", NO_ROUTE),
         ("PUT", "/-/user/v1/star", NO_ROUTE),
-        ("GET", "/-/_view/starredByUser", NO_ROUTE),
-        ("GET", "/-/org/acme/package", NO_ROUTE),
         (
             "POST",
             "/-/npm/v1/oidc/token/exchange/package/@s%2fn",
@@ -402,7 +403,11 @@ fn every_label_is_reached_by_a_request() {
             .replace("{tag}", "next")
             .replace("{user}", "org.couchdb.user:ann")
             .replace("{token}", "phk_x")
-            .replace("{key}", "7");
+            .replace("{key}", "7")
+            .replace("{login}", "x")
+            .replace("{owner}", "ann")
+            .replace("{org}", "acme")
+            .replace("{team}", "web");
         let call = npm.route(&head(method, &path)).unwrap();
         assert_eq!(call.label(), *label);
     }
@@ -436,5 +441,153 @@ mod properties {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn what_is_asked_about_people() {
+    let npm = npm();
+    let of_package = "of s as @s/n";
+    for (method, target, label, need) in [
+        ("POST", "/-/v1/login", "POST /-/v1/login", "SignIn"),
+        ("GET", "/-/v1/done?authId=x", "GET /-/v1/done", "SignIn"),
+        (
+            "GET",
+            "/-/v1/login/x?code=y",
+            "GET /-/v1/login/{login}",
+            "SignIn",
+        ),
+        (
+            "POST",
+            "/-/v1/login/x",
+            "POST /-/v1/login/{login}",
+            "SignIn",
+        ),
+        ("GET", "/-/npm/v1/user", "GET /-/npm/v1/user", "Oneself"),
+        ("POST", "/-/npm/v1/user", "POST /-/npm/v1/user", "Oneself"),
+        (
+            "GET",
+            "/-/_view/starredByUser?key=%22ann%22",
+            "GET /-/_view/starredByUser",
+            "Browse",
+        ),
+        (
+            "GET",
+            "/-/org/acme/package",
+            "GET /-/org/{org}/package",
+            "Browse acme",
+        ),
+        (
+            "GET",
+            "/-/user/ann/package",
+            "GET /-/user/{owner}/package",
+            "Browse ann",
+        ),
+        (
+            "GET",
+            "/-/org/acme/user",
+            "GET /-/org/{org}/user",
+            "SeeOrganization acme",
+        ),
+        (
+            "PUT",
+            "/-/org/acme/user",
+            "PUT /-/org/{org}/user",
+            "ManageOrganization acme",
+        ),
+        (
+            "DELETE",
+            "/-/org/acme/user",
+            "DELETE /-/org/{org}/user",
+            "ManageOrganization acme",
+        ),
+        (
+            "GET",
+            "/-/org/acme/team?format=cli",
+            "GET /-/org/{org}/team",
+            "SeeOrganization acme",
+        ),
+        (
+            "PUT",
+            "/-/org/acme/team",
+            "PUT /-/org/{org}/team",
+            "ManageOrganization acme",
+        ),
+        (
+            "DELETE",
+            "/-/team/acme/web",
+            "DELETE /-/team/{org}/{team}",
+            "ManageOrganization acme",
+        ),
+        (
+            "GET",
+            "/-/team/acme/web/user",
+            "GET /-/team/{org}/{team}/user",
+            "SeeOrganization acme",
+        ),
+        (
+            "PUT",
+            "/-/team/acme/web/user",
+            "PUT /-/team/{org}/{team}/user",
+            "ManageOrganization acme",
+        ),
+        (
+            "DELETE",
+            "/-/team/acme/web/user",
+            "DELETE /-/team/{org}/{team}/user",
+            "ManageOrganization acme",
+        ),
+        (
+            "GET",
+            "/-/team/acme/web/package",
+            "GET /-/team/{org}/{team}/package",
+            "SeeOrganization acme",
+        ),
+        (
+            "PUT",
+            "/-/team/acme/web/package",
+            "PUT /-/team/{org}/{team}/package",
+            "SeeOrganization acme",
+        ),
+        (
+            "DELETE",
+            "/-/team/acme/web/package",
+            "DELETE /-/team/{org}/{team}/package",
+            "SeeOrganization acme",
+        ),
+    ] {
+        let expected = format!("{label} | {need}");
+        assert_eq!(routed(&npm, method, target), expected, "{method} {target}");
+    }
+    for (method, rest, label, need) in [
+        ("GET", "visibility", "visibility", "Read"),
+        ("POST", "access", "access", "Manage"),
+        ("GET", "collaborators", "collaborators", "Publish"),
+        ("GET", "owners", "owners", "Read"),
+        ("PUT", "owners", "owners", "Manage"),
+        ("DELETE", "owners/ann", "owners/{owner}", "Manage"),
+    ] {
+        for name in ["@s%2fn", "@s/n"] {
+            let target = format!("/-/package/{name}/{rest}");
+            let expected =
+                format!("{method} /-/package/{{package}}/{label} | {need} @s/n {of_package}");
+            assert_eq!(routed(&npm, method, &target), expected, "{target}");
+        }
+    }
+    for (method, target) in [
+        ("PUT", "/-/v1/login"),
+        ("POST", "/-/v1/done"),
+        ("GET", "/-/v1/login/x/y"),
+        ("GET", "/-/org/acme"),
+        ("GET", "/-/org/a%20b/user"),
+        ("POST", "/-/org/acme/user"),
+        ("PUT", "/-/org/acme/package"),
+        ("GET", "/-/team/acme/web"),
+        ("GET", "/-/team/acme/a%2fb/user"),
+        ("POST", "/-/team/acme/web/package"),
+        ("PUT", "/-/package/@s%2fn/access"),
+        ("DELETE", "/-/package/@s%2fn/owners"),
+    ] {
+        assert_eq!(routed(&npm, method, target), NO_ROUTE, "{method} {target}");
     }
 }

@@ -132,6 +132,14 @@ impl Door {
         let routed = catch_unwind(AssertUnwindSafe(|| registry.route(head)))
             .unwrap_or_else(|panic| Err(panicked(&*panic)));
         let call = match routed {
+            // a deed that is asked for with GET is not done by HEAD, which nobody reads
+            Ok(Call::Write(..)) if is_head => {
+                return (
+                    word(registry, &Fault::NoRoute, head, NO_ROUTE, id),
+                    None,
+                    NO_ROUTE,
+                );
+            }
             Ok(call) => call,
             Err(fault) => return (word(registry, &fault, head, NO_ROUTE, id), None, NO_ROUTE),
         };

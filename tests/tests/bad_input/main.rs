@@ -18,6 +18,7 @@ mod callers;
 mod dialects;
 mod documents;
 mod names;
+mod people;
 mod registry;
 mod requests;
 mod revisions;

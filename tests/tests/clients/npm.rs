@@ -6,8 +6,10 @@ mod changes;
 mod dialogue;
 mod install;
 mod limits;
+mod people;
 mod publish;
 mod signatures;
+mod web_login;
 
 use packhouse_testkit::clients::{Client, NpmProject};
 use packhouse_testkit::process::Output;

@@ -47,11 +47,21 @@ pub(crate) fn refusal(case: &Case<'_>) -> Option<Refusal> {
                 Need::Read => "write_package",
                 _ => permission(need),
             };
-            let message = format!("package `{name}` not found");
+            let message = match need {
+                Need::SeeOrganization | Need::ManageOrganization => {
+                    "account `acme` not found".to_owned()
+                }
+                _ => format!("package `{name}` not found"),
+            };
             (403, None, denied(what), message)
         }
         Verdict::LacksRole => {
-            let message = "your role on this package does not allow it";
+            let message = match need {
+                Need::SeeOrganization | Need::ManageOrganization => {
+                    "your role in this organization does not allow it"
+                }
+                _ => "your role on this package does not allow it",
+            };
             (403, None, denied(permission(need)), message.to_owned())
         }
         Verdict::LacksScope => {
@@ -74,7 +84,10 @@ fn permission(need: Need) -> &'static str {
     match need {
         Need::Publish => "write_package",
         Need::Delete => "delete_package",
+        Need::Manage => "admin_package",
         Need::Tokens => "manage_tokens",
+        Need::SeeOrganization => "read_organization",
+        Need::ManageOrganization => "admin_organization",
         _ => "read_package",
     }
 }

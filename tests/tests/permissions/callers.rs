@@ -10,13 +10,14 @@ use crate::estate::MOUNT;
 use crate::oracle::{self, Proof, Scopes};
 
 /// Every set of package scopes that makes a difference; `user` is no package scope.
-const SCOPES: [&str; 6] = [
+const SCOPES: [&str; 7] = [
     "user",
     "read:packages",
     "write:packages",
     "delete:packages",
     "read:packages,delete:packages",
     "read:packages,write:packages,delete:packages",
+    "admin:org",
 ];
 
 /// The sets that a workflow may declare: none, read, write.
@@ -135,12 +136,13 @@ pub(crate) fn callers(server: &TestServer) -> Vec<Caller> {
 /// one for each package that they published.
 pub(crate) fn tokens_of(login: &str) -> u64 {
     match login {
-        "owner-of-org" => 6 + 6 + 12,
-        "una" => 6 + 3 + 3,
-        "maker" => 6 + 3,
+        "owner-of-org" => 7 + 6 + 12,
+        // the last is the one that she starred by
+        "una" => 7 + 3 + 3 + 1,
+        "maker" => 7 + 3,
         // one that the broken ones are made from; revoked and expired ones are not listed
-        "site-admin" => 6 + 1,
-        _ => 6,
+        "site-admin" => 7 + 1,
+        _ => 7,
     }
 }
 
@@ -206,5 +208,6 @@ fn held(scopes: &str) -> Scopes {
         read: has("read:packages"),
         write: has("write:packages"),
         delete: has("delete:packages"),
+        org: has("admin:org"),
     }
 }

@@ -42,7 +42,7 @@ const USERS: [&str; 19] = [
 ];
 
 /// Who is a member of `acme` without being its owner.
-const MEMBERS: [&str; 11] = [
+pub(crate) const MEMBERS: [&str; 11] = [
     "member",
     "maker",
     "user-read",
@@ -158,6 +158,19 @@ pub(crate) fn set_up(server: &TestServer) {
         if let Column::There(group, place) = column {
             set_up_package(server, GROUPS[group], VISIBILITIES[place], &name(column));
         }
+    }
+    star_own_packages(server);
+}
+
+/// Una stars everything of hers.
+fn star_own_packages(server: &TestServer) {
+    let token = server.token("una", "write:packages");
+    for visibility in VISIBILITIES {
+        let star = json!({ "users": { "una": true } });
+        let target = format!("{MOUNT}/@una%2fown-{visibility}");
+        let _starred = server
+            .send(&Request::put(target).bearer(&token).json(&star))
+            .expect_status(200);
     }
 }
 

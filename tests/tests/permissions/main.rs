@@ -18,6 +18,7 @@ mod cases;
 mod estate;
 mod gets;
 mod oracle;
+mod people;
 mod routes;
 mod run;
 mod spelling;

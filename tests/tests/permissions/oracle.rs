@@ -3,7 +3,7 @@
 
 /// A caller's role on each package of the estate: `-` none, `r` read, `w` write, `a` admin; and
 /// at the end whether it may create a package under `@acme`, `@una`, `@ghost`, an account that does
-/// not exist, and without a scope: `c` or `-`.
+/// not exist, and without a scope: `c` or `-`; then its place in `acme`: `o` owner, `m` member, `-`.
 ///
 /// Each group of three is a package that is private, internal, public:
 /// `plain`: an organization's, with an access list of its own, linked to nothing.
@@ -13,30 +13,30 @@
 /// `own`: a user's.
 /// `bare`: an organization's without a scope, whose names the server gave to it.
 const ROLES: &str = "
-    caller          plain  site  loose  made  own  bare  create
-    stranger        --r    --r   --r    --r   --r  --r   ----
-    owner-of-org    aaa    aaa   aaa    aaa   --r  aaa   c--c
-    site-admin      aaa    aaa   aaa    aaa   aaa  aaa   cc-c
-    una             --r    --r   --r    --r   aaa  --r   -c--
-    member          -rr    rrr   -rr    -rr   --r  -rr   c--c
-    maker           -rr    rrr   -rr    aaa   --r  -rr   c--c
-    user-read       rrr    rrr   -rr    -rr   rrr  -rr   c--c
-    user-write      www    rrr   -rr    -rr   www  -rr   c--c
-    user-admin      aaa    rrr   -rr    -rr   aaa  -rr   c--c
-    team-read       rrr    rrr   -rr    -rr   --r  -rr   c--c
-    team-write      www    rrr   -rr    -rr   --r  -rr   c--c
-    team-admin      aaa    rrr   -rr    -rr   --r  -rr   c--c
-    subteam-read    rrr    rrr   -rr    -rr   --r  -rr   c--c
-    subteam-write   www    rrr   -rr    -rr   --r  -rr   c--c
-    subteam-admin   aaa    rrr   -rr    -rr   --r  -rr   c--c
-    repo-read       --r    rrr   --r    --r   --r  --r   ----
-    repo-triage     --r    rrr   --r    --r   --r  --r   ----
-    repo-write      --r    www   --r    --r   --r  --r   ----
-    repo-maintain   --r    www   --r    --r   --r  --r   ----
-    repo-admin      --r    aaa   --r    --r   --r  --r   ----
-    workflow-site   -rr    aaa   aaa    -rr   --r  -rr   c--c
-    workflow-other  -rr    -rr   -rr    -rr   --r  -rr   c--c
-    workflow-tools  --r    --r   --r    --r   -rr  --r   -c--
+    caller          plain  site  loose  made  own  bare  create  org
+    stranger        --r    --r   --r    --r   --r  --r   ----    -
+    owner-of-org    aaa    aaa   aaa    aaa   --r  aaa   c--c    o
+    site-admin      aaa    aaa   aaa    aaa   aaa  aaa   cc-c    -
+    una             --r    --r   --r    --r   aaa  --r   -c--    -
+    member          -rr    rrr   -rr    -rr   --r  -rr   c--c    m
+    maker           -rr    rrr   -rr    aaa   --r  -rr   c--c    m
+    user-read       rrr    rrr   -rr    -rr   rrr  -rr   c--c    m
+    user-write      www    rrr   -rr    -rr   www  -rr   c--c    m
+    user-admin      aaa    rrr   -rr    -rr   aaa  -rr   c--c    m
+    team-read       rrr    rrr   -rr    -rr   --r  -rr   c--c    m
+    team-write      www    rrr   -rr    -rr   --r  -rr   c--c    m
+    team-admin      aaa    rrr   -rr    -rr   --r  -rr   c--c    m
+    subteam-read    rrr    rrr   -rr    -rr   --r  -rr   c--c    m
+    subteam-write   www    rrr   -rr    -rr   --r  -rr   c--c    m
+    subteam-admin   aaa    rrr   -rr    -rr   --r  -rr   c--c    m
+    repo-read       --r    rrr   --r    --r   --r  --r   ----    -
+    repo-triage     --r    rrr   --r    --r   --r  --r   ----    -
+    repo-write      --r    www   --r    --r   --r  --r   ----    -
+    repo-maintain   --r    www   --r    --r   --r  --r   ----    -
+    repo-admin      --r    aaa   --r    --r   --r  --r   ----    -
+    workflow-site   -rr    aaa   aaa    -rr   --r  -rr   c--c    -
+    workflow-other  -rr    -rr   -rr    -rr   --r  -rr   c--c    -
+    workflow-tools  --r    --r   --r    --r   -rr  --r   -c--    -
 ";
 
 /// What a route asks of its caller.
@@ -50,11 +50,16 @@ pub(crate) enum Need {
     Oneself,
     /// To be a person: workflows have no tokens of their own.
     Tokens,
-    /// To look around: what may not be read is left out of what is seen.
-    Browse,
     Read,
     Publish,
     Delete,
+    Manage,
+    /// To ask for a list, which is filtered to what the caller may read.
+    Browse,
+    /// To be one of the people of `acme`.
+    SeeOrganization,
+    /// To be an owner of `acme`, with a scope for it.
+    ManageOrganization,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +75,7 @@ pub(crate) struct Scopes {
     pub(crate) read: bool,
     pub(crate) write: bool,
     pub(crate) delete: bool,
+    pub(crate) org: bool,
 }
 
 /// What the caller shows.
@@ -144,18 +150,23 @@ pub(crate) fn decide(
         Need::Greet | Need::SignIn | Need::Oneself => return Verdict::Granted,
         Need::Tokens if is_workflow => return Verdict::LacksScope,
         Need::Tokens => return Verdict::Granted,
-        Need::Browse if scopes.read || scopes.write => return Verdict::Granted,
-        Need::Browse => return Verdict::LacksScope,
-        Need::Read => Role::Read,
+        Need::SeeOrganization | Need::ManageOrganization if is_workflow => return Verdict::Hidden,
+        Need::SeeOrganization | Need::ManageOrganization => {
+            return of_organization(caller, scopes, need);
+        }
+        Need::Browse | Need::Read => Role::Read,
         Need::Publish => Role::Write,
-        Need::Delete => Role::Admin,
+        Need::Delete | Need::Manage => Role::Admin,
     };
     // without a scope that reads, a token learns nothing at all
     if !(scopes.read || scopes.write) {
         return Verdict::LacksScope;
     }
+    if need == Need::Browse {
+        return Verdict::Granted;
+    }
     let in_scope = match need {
-        Need::Publish => scopes.write,
+        Need::Publish | Need::Manage => scopes.write,
         // a workflow deletes where its repository is admin, if it declared write
         Need::Delete if is_workflow => scopes.write,
         Need::Delete => scopes.delete,
@@ -188,6 +199,28 @@ pub(crate) fn role(caller: &str, group: usize, place: usize) -> Option<Role> {
         b'w' => Some(Role::Write),
         b'a' => Some(Role::Admin),
         other => panic!("no role is written {other}"),
+    }
+}
+
+/// Its people see it, its owners change it if their token is for that.
+fn of_organization(caller: &str, scopes: Scopes, need: Need) -> Verdict {
+    if !(scopes.read || scopes.write || scopes.org) {
+        return Verdict::LacksScope;
+    }
+    match (place(caller), need) {
+        ("-", _) => Verdict::Hidden,
+        (_, Need::SeeOrganization) => Verdict::Granted,
+        ("m", _) => Verdict::LacksRole,
+        _ if scopes.org => Verdict::Granted,
+        _ => Verdict::LacksScope,
+    }
+}
+
+/// A caller's place in `acme`; the site admin has every owner's.
+pub(crate) fn place(caller: &str) -> &'static str {
+    match caller {
+        "site-admin" => "o",
+        _ => cell(caller, 2 + GROUPS.len()),
     }
 }
 

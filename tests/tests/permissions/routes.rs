@@ -10,9 +10,10 @@ use crate::callers::Caller;
 use crate::estate::{self, Revisions, VERSION};
 use crate::gets::{
     finds_what_may_be_read, is_attestation_list, is_done, is_key_list, is_manifest, is_object,
-    is_packument, is_ping, is_profile, is_tag_list, is_tarball, is_token_list, is_whoami,
+    is_packument, is_ping, is_tag_list, is_tarball, is_token_list, is_user, is_whoami,
 };
 use crate::oracle::{Column, Need};
+use crate::people;
 use crate::spelling::Spelling;
 
 /// Whether an answer is as it must be, and what is not.
@@ -69,6 +70,12 @@ impl Subject {
             "user" => "org.couchdb.user:stranger".to_owned(),
             "token" => "phk_of-nobody".to_owned(),
             "key" => "999999999".to_owned(),
+            "login" => "of-nobody".to_owned(),
+            "owner" => "una".to_owned(),
+            "nobody" => "nobody".to_owned(),
+            "org" => "acme".to_owned(),
+            "team" => "never-made".to_owned(),
+            "subteam" => "sub-readers".to_owned(),
             _ => return None,
         })
     }
@@ -177,10 +184,13 @@ const GREET: &[Need] = &[Need::Greet];
 const SIGN_IN: &[Need] = &[Need::SignIn];
 const ONESELF: &[Need] = &[Need::Oneself];
 const TOKENS: &[Need] = &[Need::Tokens];
-const BROWSE: &[Need] = &[Need::Browse];
 const READ: &[Need] = &[Need::Read];
 const PUBLISH: &[Need] = &[Need::Publish];
 const DELETE: &[Need] = &[Need::Delete];
+const MANAGE: &[Need] = &[Need::Manage];
+const BROWSE: &[Need] = &[Need::Browse];
+const SEE_ORGANIZATION: &[Need] = &[Need::SeeOrganization];
+const MANAGE_ORGANIZATION: &[Need] = &[Need::ManageOrganization];
 const CHANGE: &[Need] = &[Need::Delete, Need::Publish];
 
 const NOT_A_DOCUMENT: &str = "[]";
@@ -255,7 +265,7 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
 
         "GET /-/ping" => vec![row(path, GREET, None, Content(is_ping), Content(is_ping))],
         "GET /-/whoami" => vec![row(path, ONESELF, None, Content(is_whoami), Content(is_whoami))],
-        "GET /-/user/{user}" => vec![row(path, ONESELF, None, Content(is_profile), Content(is_profile))],
+        "GET /-/user/{user}" => vec![row(path, ONESELF, None, Content(is_user), Content(is_user))],
         "PUT /-/user/{user}" | "PUT /-/user/{user}/-rev/{rev}" => {
             let told = || Told(400, "the login must be a JSON object");
             vec![row(path, SIGN_IN, Some(NOT_A_DOCUMENT), told(), told())]
@@ -282,6 +292,69 @@ fn purposes(pattern: &'static str) -> Vec<Route> {
         | "POST /-/npm/v1/security/audits/quick"
         | "POST /-/npm/v1/security/audits" => {
             vec![row(path, GREET, Some("{}"), Content(is_object), Content(is_object))]
+        }
+        _ => about_people(pattern),
+    }
+}
+
+/// The same of what is about people: logins, profiles, access lists, organizations.
+#[rustfmt::skip]
+fn about_people(pattern: &'static str) -> Vec<Route> {
+    use Gets::{Content, Told};
+
+    let (method, path) = pattern.split_once(' ').unwrap();
+    let row = |path, need, body, there, absent| {
+        vec![Route { pattern, method, path, gates: vec![need], body, there, absent }]
+    };
+    // for what is about no package, there and absent are the same
+    let gets = |path, need, check: fn(&Subject, &Caller, &Response) -> Checked| {
+        row(path, need, None, Content(check), Content(check))
+    };
+    let no_object = || Told(400, "the request must be a JSON object");
+    let told = |path, need| row(path, need, Some(NOT_A_DOCUMENT), no_object(), no_object());
+    match pattern {
+        "POST /-/v1/login" => {
+            let told = || Told(400, "the login must be a JSON object");
+            row(path, SIGN_IN, Some(NOT_A_DOCUMENT), told(), told())
+        }
+        "GET /-/v1/done" => {
+            let told = || Told(404, "Not found");
+            row(path, SIGN_IN, None, told(), told())
+        }
+        "GET /-/v1/login/{login}" | "POST /-/v1/login/{login}" => gets(path, SIGN_IN, people::is_login_over),
+        "GET /-/npm/v1/user" => gets(path, ONESELF, people::is_own_profile),
+        "POST /-/npm/v1/user" => {
+            let told = || Told(403, "Profiles are changed by the administrator of this registry");
+            row(path, ONESELF, Some("{}"), told(), told())
+        }
+        "GET /-/_view/starredByUser" => gets("/-/_view/starredByUser?key=%22{owner}%22", BROWSE, people::is_stars_of_una),
+        "GET /-/org/{org}/package" => gets(path, BROWSE, people::is_packages_of_acme),
+        "GET /-/user/{owner}/package" => gets(path, BROWSE, people::is_packages_of_una),
+
+        "GET /-/package/{package}/visibility" => row(path, READ, None, Content(people::is_visibility), never()),
+        "GET /-/package/{package}/owners" => row(path, READ, None, Content(people::is_owners), never()),
+        // who has a role is told to those who work on the package
+        "GET /-/package/{package}/collaborators" => {
+            row(path, PUBLISH, None, Content(people::is_collaborators), Told(404, "Not found"))
+        }
+        "POST /-/package/{package}/access" | "PUT /-/package/{package}/owners" => told(path, MANAGE),
+        "DELETE /-/package/{package}/owners/{owner}" => {
+            row("/-/package/{package}/owners/{nobody}", MANAGE, None, Content(people::is_no_owner), never())
+        }
+
+        "GET /-/org/{org}/user" => gets(path, SEE_ORGANIZATION, people::is_roster),
+        "GET /-/org/{org}/team" => gets(path, SEE_ORGANIZATION, people::is_teams),
+        "GET /-/team/{org}/{team}/user" => gets("/-/team/{org}/{subteam}/user", SEE_ORGANIZATION, people::is_team_members),
+        "GET /-/team/{org}/{team}/package" => {
+            gets("/-/team/{org}/{subteam}/package", SEE_ORGANIZATION, people::is_team_packages)
+        }
+        // which package must be managed besides is in the body
+        "PUT /-/team/{org}/{team}/package" | "DELETE /-/team/{org}/{team}/package" => told(path, SEE_ORGANIZATION),
+        "PUT /-/org/{org}/user" | "DELETE /-/org/{org}/user" | "PUT /-/org/{org}/team"
+        | "PUT /-/team/{org}/{team}/user" | "DELETE /-/team/{org}/{team}/user" => told(path, MANAGE_ORGANIZATION),
+        "DELETE /-/team/{org}/{team}" => {
+            let told = || Told(404, "Not found");
+            row(path, MANAGE_ORGANIZATION, None, told(), told())
         }
         _ => Vec::new(),
     }

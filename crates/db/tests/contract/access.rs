@@ -112,6 +112,7 @@ async fn a_token_is_found_with_whom_it_speaks_for(house: House) {
         repository_id: Some(repository),
         expires_at: Some(NOON.after(Duration::from_secs(3600))),
         created_at: NOON,
+        by_login: false,
     };
     let again = new.clone();
     let id = house.write(move |tx| tokens::insert(tx, &new)).await;

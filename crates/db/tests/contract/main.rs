@@ -33,6 +33,7 @@ mod access;
 mod house;
 mod lanes;
 mod outbox;
+mod people;
 mod races;
 mod schema;
 mod tables;

@@ -57,6 +57,7 @@ fn package() -> PackageView {
         ],
         versions,
         maintainers: vec![Login::new("ann").unwrap(), Login::new("bob").unwrap()],
+        starred_by: Vec::new(),
         readme: Some("# Widget".to_owned()),
     }
 }

@@ -245,11 +245,27 @@ fn what_only_npm_refuses_has_its_words_too() {
         ),
         (
             Refusal::Owners,
-            "403 Forbidden\n{\"error\":\"Owners follow from roles on the package: grant or revoke a role instead\",\"message\":\"Owners follow from roles on the package: grant or revoke a role instead\"}",
+            "403 Forbidden\n{\"error\":\"Owners are changed on a revision of the package, or one at a time\",\"message\":\"Owners are changed on a revision of the package, or one at a time\"}",
         ),
         (
-            Refusal::Stars,
-            "403 Forbidden\n{\"error\":\"This registry keeps no stars\",\"message\":\"This registry keeps no stars\"}",
+            Refusal::Profile,
+            "403 Forbidden\n{\"error\":\"Profiles are changed by the administrator of this registry\",\"message\":\"Profiles are changed by the administrator of this registry\"}",
+        ),
+        (
+            Refusal::SecondFactor,
+            "422 Unprocessable Entity\n{\"error\":\"This registry has no second factor to ask for\",\"message\":\"This registry has no second factor to ask for\"}",
+        ),
+        (
+            Refusal::PublicForGood,
+            "422 Unprocessable Entity\n{\"error\":\"A public package stays public: others may depend on it\",\"message\":\"A public package stays public: others may depend on it\"}",
+        ),
+        (
+            Refusal::TeamTaken,
+            "409 Conflict\n{\"error\":\"The team exists already\",\"message\":\"The team exists already\"}",
+        ),
+        (
+            Refusal::Logins,
+            "429 Too Many Requests\nretry-after: 60\n{\"error\":\"Too many logins wait for their answer: try again in a few minutes\",\"message\":\"Too many logins wait for their answer: try again in a few minutes\"}",
         ),
     ] {
         assert_eq!(shown(&refusal.reply()), expected);

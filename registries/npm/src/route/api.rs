@@ -6,7 +6,7 @@ use packhouse_core::policy::Need;
 use packhouse_names::Login;
 use packhouse_wire::Head;
 
-use super::{Asked, Audit, Read, Write, of_package, package_name, package_ref};
+use super::{Asked, Audit, Read, Write, of_package, package_name, package_ref, people};
 
 /// What user names begin with in the couch login.
 const COUCH_USER: &str = "org.couchdb.user:";
@@ -16,6 +16,9 @@ pub(super) fn api(
     path: &[&str],
     unscoped_owner: Option<&Login>,
 ) -> Result<Asked, Fault> {
+    if let Some(asked) = people::about_people(head, path)? {
+        return Ok(asked);
+    }
     let user = |segment: &str| segment.strip_prefix(COUCH_USER).map(str::to_owned);
     let asked = match (&head.method, path) {
         (&Method::GET, ["ping"]) => Asked::Read(Need::Greet, Read::Ping),

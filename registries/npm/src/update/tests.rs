@@ -42,7 +42,8 @@ fn package(versions: &[(&str, Option<&str>)], latest: &str) -> PackageView {
             version_id: tagged.id,
         }],
         versions,
-        maintainers: Vec::new(),
+        starred_by: Vec::new(),
+        maintainers: vec![Login::new("ann").unwrap()],
         readme: None,
     }
 }
@@ -60,8 +61,14 @@ fn key(text: &str) -> NormalizedVersion {
     NormalizedVersion::new(text).unwrap()
 }
 
+/// Whoever sends the documents.
+fn bob() -> Login {
+    Login::new("bob").unwrap()
+}
+
 fn merged(document: &Value, package: Option<&PackageView>) -> String {
-    shown(Plan::merge(document.to_string().as_bytes(), NAME, package))
+    let text = document.to_string();
+    shown(Plan::merge(text.as_bytes(), NAME, package, &bob()))
 }
 
 fn replaced(document: &Value, package: &PackageView, rev: &str) -> String {
@@ -70,12 +77,23 @@ fn replaced(document: &Value, package: &PackageView, rev: &str) -> String {
         NAME,
         package,
         rev,
+        &bob(),
     ))
 }
 
 fn shown(plan: Result<Plan, Fault>) -> String {
     match plan {
         Ok(Plan::Refused(refusal)) => format!("{refusal:?}"),
+        Ok(Plan::Star(true)) => "star".to_owned(),
+        Ok(Plan::Star(false)) => "no star".to_owned(),
+        Ok(Plan::Owners(change)) => {
+            let AccessChange {
+                expect,
+                grant,
+                revoke,
+            } = change;
+            format!("{expect:?} {grant:?} {revoke:?}")
+        }
         Ok(Plan::Nothing { revision, .. }) => format!("nothing at {revision}"),
         Ok(Plan::Change(revision)) => {
             let Revision {
@@ -117,13 +135,21 @@ fn a_document_without_a_tarball_changes_standings_and_nothing_else() {
         ),
         (
             json!({"versions": {"1.0.0": {}}, "users": {"bob": true}}),
-            "Stars",
+            "nothing at 3",
         ),
         (
-            json!({"_id": NAME, "_rev": "3-x", "users": {"bob": true}}),
-            "Stars",
+            json!({"_id": NAME, "_rev": "3-x", "users": {"ann": true, "Bob": true}}),
+            "star",
         ),
-        (json!({"_id": NAME, "_rev": "3-x", "users": {}}), "Stars"),
+        (
+            json!({"_id": NAME, "_rev": "3-x", "users": {"ann": true}}),
+            "no star",
+        ),
+        (json!({"_id": NAME, "_rev": "3-x", "users": {}}), "no star"),
+        (
+            json!({"_id": NAME, "_rev": "3-x", "users": ["bob"]}),
+            "invalid body: malformed JSON in the users of the document: invalid type: sequence, expected a map",
+        ),
         (json!({"_id": NAME, "maintainers": []}), "Owners"),
         (
             json!({"_id": NAME}),
@@ -191,11 +217,31 @@ fn versions_that_are_gone_from_a_current_document_are_removed() {
         ),
         (
             json!({"versions": {"1.0.0": {}, "1.1.0": {}, "2.0.0-rc.1": {}}, "users": {"bob": true}}),
-            "Stars",
+            "star",
+        ),
+        (
+            json!({"versions": {"1.0.0": {}, "1.1.0": {}, "2.0.0-rc.1": {}}, "users": {}}),
+            "no star",
         ),
         (
             json!({"_id": NAME, "_rev": current, "maintainers": [{"name": "ann"}]}),
-            "Owners",
+            "nothing at 3",
+        ),
+        (
+            json!({"maintainers": [{"name": "ann", "email": "x"}, {"name": "eve"}]}),
+            r#"Some(3) [(User("eve"), Admin)] []"#,
+        ),
+        (
+            json!({"maintainers": [{"name": "eve"}]}),
+            r#"Some(3) [(User("eve"), Admin)] [User("ann")]"#,
+        ),
+        (
+            json!({"maintainers": [{"name": "a b"}]}),
+            "invalid user: there is no user a b",
+        ),
+        (
+            json!({"maintainers": ["ann"]}),
+            "invalid body: malformed JSON in the maintainers of the document: invalid type: string \"ann\", expected an object with a name",
         ),
     ] {
         assert_eq!(
@@ -247,7 +293,7 @@ fn removing_versions_takes_more_than_changing_them() {
         (json!({"versions": {"1.0.0": {}, "1.1.0": {}}}), false),
     ] {
         let text = document.to_string();
-        let plan = Plan::replace(text.as_bytes(), NAME, &package, &current).unwrap();
+        let plan = Plan::replace(text.as_bytes(), NAME, &package, &current, &bob()).unwrap();
         let need = plan.need(&asked);
         let expected = if needs_curate {
             Need::Curate(asked.clone())

@@ -56,23 +56,6 @@ fn a_user_logs_in_with_a_token_for_a_password_and_out_again() {
 }
 
 #[test]
-fn a_login_by_browser_becomes_a_login_by_password() {
-    let Some(stage) = Stage::set() else { return };
-    let project = NpmProject::new(&stage.npm, &consumer());
-    let registry = format!("--registry={}", stage.registry());
-    // npm tries the browser first; the server has no such page and says so.
-    let said = dialogue::hold(
-        &project,
-        &["login", &registry],
-        &[("Username:", "ann"), ("Password:", &stage.token)],
-    )
-    .expect_success();
-    let logged_in = format!("Logged in on {}.", stage.registry());
-    assert!(said.stdout.contains(&logged_in), "{said}");
-    assert_eq!(run(&project, &["whoami", &registry]), "ann");
-}
-
-#[test]
 fn a_wrong_password_is_no_login() {
     let Some(stage) = Stage::set() else { return };
     let project = NpmProject::new(&stage.npm, &consumer());

@@ -1,7 +1,7 @@
 //! npm commands that ask their user something.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,46 +13,89 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Runs npm in a project and types each answer when its prompt is there.
 pub(super) fn hold(project: &NpmProject, arguments: &[&str], answers: &[(&str, &str)]) -> Output {
-    let clients = clients::folder();
-    let home = project.path().parent().unwrap().join("home");
-    let mut npm = Command::new(clients::node(&clients).unwrap())
-        .arg(NPM_11.path(&clients))
-        .args(arguments)
-        .current_dir(project.path())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut keyboard = npm.stdin.take().unwrap();
-    let mut stdout = Screen::of(npm.stdout.take().unwrap());
-    let mut stderr = Screen::of(npm.stderr.take().unwrap());
+    let mut npm = Npm::start(project, arguments);
     for (prompt, answer) in answers {
-        if !stdout.shows(prompt) {
-            // Already the news; a process that is gone needs no killing.
-            let _ = npm.kill();
-            let _ = npm.wait();
-            panic!("npm does not ask {prompt:?}: {}", stdout.text);
-        }
-        keyboard
+        npm.waits_for(prompt);
+        npm.keyboard
             .write_all(format!("{answer}\n").as_bytes())
             .unwrap();
     }
-    let ended = stdout.ends() && stderr.ends();
-    if !ended {
-        let _ = npm.kill();
+    npm.end()
+}
+
+/// Runs npm in a project and does something elsewhere when a text is there, which gets all that
+/// npm printed so far.
+pub(super) fn watch(
+    project: &NpmProject,
+    arguments: &[&str],
+    text: &str,
+    act: impl FnOnce(&str),
+) -> Output {
+    let mut npm = Npm::start(project, arguments);
+    npm.waits_for(text);
+    act(&npm.stdout.text);
+    npm.end()
+}
+
+/// An npm that runs.
+struct Npm {
+    process: Child,
+    keyboard: ChildStdin,
+    stdout: Screen,
+    stderr: Screen,
+}
+
+impl Npm {
+    fn start(project: &NpmProject, arguments: &[&str]) -> Self {
+        let clients = clients::folder();
+        let home = project.path().parent().unwrap().join("home");
+        let mut process = Command::new(clients::node(&clients).unwrap())
+            .arg(NPM_11.path(&clients))
+            .args(arguments)
+            .current_dir(project.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            keyboard: process.stdin.take().unwrap(),
+            stdout: Screen::of(process.stdout.take().unwrap()),
+            stderr: Screen::of(process.stderr.take().unwrap()),
+            process,
+        }
     }
-    drop(keyboard);
-    let output = Output {
-        status: npm.wait().unwrap(),
-        stdout: stdout.text,
-        stderr: stderr.text,
-    };
-    assert!(ended, "npm does not end: {output}");
-    output
+
+    fn waits_for(&mut self, text: &str) {
+        if !self.stdout.shows(text) {
+            self.kill();
+            panic!("npm does not say {text:?}: {}", self.stdout.text);
+        }
+    }
+
+    fn kill(&mut self) {
+        // Already the news; a process that is gone needs no killing.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    fn end(mut self) -> Output {
+        let ended = self.stdout.ends() && self.stderr.ends();
+        if !ended {
+            self.kill();
+        }
+        drop(self.keyboard);
+        let output = Output {
+            status: self.process.wait().unwrap(),
+            stdout: self.stdout.text,
+            stderr: self.stderr.text,
+        };
+        assert!(ended, "npm does not end: {output}");
+        output
+    }
 }
 
 /// What a program printed so far, however it cuts it into pieces.
