@@ -1,27 +1,20 @@
 //! npm commands that ask their user something.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use packhouse_testkit::clients::{self, NPM_11, NpmProject};
+use packhouse_testkit::clients::NpmProject;
 use packhouse_testkit::process::Output;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Runs npm in a project and types each answer when its prompt is there.
 pub(super) fn hold(project: &NpmProject, arguments: &[&str], answers: &[(&str, &str)]) -> Output {
-    let clients = clients::folder();
-    let home = project.path().parent().unwrap().join("home");
-    let mut npm = Command::new(clients::node(&clients).unwrap())
-        .arg(NPM_11.path(&clients))
-        .args(arguments)
-        .current_dir(project.path())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home)
+    let mut npm = project
+        .command(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
