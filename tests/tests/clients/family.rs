@@ -8,6 +8,8 @@ mod changes;
 mod dialects;
 mod install;
 mod publish;
+mod search;
+mod signatures;
 
 use packhouse_testkit::clients::{NPM_11, NpmProject};
 use packhouse_testkit::process::Output;

@@ -125,8 +125,8 @@ const NPM_UNPUBLISH: Unpublish = Unpublish {
         npm error 403 403 Forbidden - PUT REGISTRY/@acme%2fleft-pad/-rev/",
 };
 
-/// What the others differ from; npm tells its own stories.
-const NPM_10: Dialect = Dialect {
+/// What the others differ from; npm tells most stories in a room of its own.
+pub(crate) const NPM_10: Dialect = Dialect {
     client: &clients::NPM_10,
     before_publish: None,
     publish: Some("publish"),
@@ -147,6 +147,16 @@ const NPM_10: Dialect = Dialect {
         npm error notarget No matching version found for NAME@VERSION.",
     refused: NPM_REFUSED,
     unpublishable: NPM_UNPUBLISHABLE,
+};
+
+pub(crate) const NPM_12: Dialect = Dialect {
+    client: &clients::NPM_12,
+    unpublishable: Unpublishable {
+        // it looks first, and does not send what is there already
+        twice: "npm error You cannot publish over the previously published versions: 1.0.0.",
+        ..NPM_UNPUBLISHABLE
+    },
+    ..NPM_10
 };
 
 /// It hands what it publishes and changes to npm, and installs by itself.
