@@ -201,9 +201,13 @@ impl House {
                 &ties,
                 self.settings.rules(),
             ),
-            (_, Asked::Creation(creation, ties)) => {
-                decide_creation(operation, principal, &creation, &ties)
-            }
+            (_, Asked::Creation(creation, ties)) => decide_creation(
+                operation,
+                principal,
+                &creation,
+                &ties,
+                self.settings.rules(),
+            ),
             (None, Asked::Package(_)) => Err(Refusal::Hidden),
         };
         match decision {
@@ -423,11 +427,17 @@ pub(crate) fn facts(row: &HeadRow) -> PackageFacts {
         Some(repository) if is_repository_scoped => repository.visibility,
         _ => row.package.visibility,
     };
+    let first_visibility = if is_repository_scoped {
+        visibility
+    } else {
+        row.owner.default_visibility
+    };
     PackageFacts {
         is_container: row.package.ecosystem == packhouse_names::Ecosystem::Container,
         is_repository_scoped,
         inherits: row.package.inherit_access && row.repository.is_some(),
         visibility,
+        first_visibility,
     }
 }
 
@@ -504,6 +514,10 @@ pub(crate) fn refused(refusal: Refusal, need: &Need) -> Fault {
         Refusal::Unauthenticated => Fault::Unauthenticated {
             need: Box::new(need.clone()),
             why: Unproven::Missing,
+        },
+        Refusal::NotPublic => Fault::Unauthenticated {
+            need: Box::new(need.clone()),
+            why: Unproven::NotPublic,
         },
         Refusal::Hidden => match need {
             Need::SeeOrganization(login) | Need::ManageOrganization(login) => {

@@ -112,6 +112,9 @@ impl std::fmt::Display for Thing {
 pub enum Unproven {
     /// No credentials came.
     Missing,
+    /// None came either, and packages are public at first where this one would lie: a format may
+    /// call what nobody can read there absent.
+    NotPublic,
     /// They are wrong, expired, revoked, or their owner is suspended.
     Invalid(crate::registry::Scheme),
 }

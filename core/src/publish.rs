@@ -236,9 +236,13 @@ impl Publishing<'_> {
                     let facts = crate::admission::facts(row);
                     decide(Operation::Publish, self.principal, &facts, ties, self.rules)
                 }
-                (_, Asked::Creation(creation, ties)) => {
-                    decide_creation(Operation::Publish, self.principal, creation, ties)
-                }
+                (_, Asked::Creation(creation, ties)) => decide_creation(
+                    Operation::Publish,
+                    self.principal,
+                    creation,
+                    ties,
+                    self.rules,
+                ),
                 (None, Asked::Package(_)) => {
                     return Err(Fault::internal("ties to a package that is not there"));
                 }

@@ -51,6 +51,8 @@ pub struct PackageFacts {
     pub inherits: bool,
     /// The effective one: the repository's for a repository-scoped package.
     pub visibility: Visibility,
+    /// The one that a package has at first where this one lies.
+    pub first_visibility: Visibility,
 }
 
 /// What ties an account to a package, or to the namespace it would lie in.
@@ -82,6 +84,9 @@ pub struct WorkflowTies {
 pub enum Refusal {
     /// Nobody asked for what only somebody may have; said of absent things too.
     Unauthenticated,
+    /// Nobody asked to read what is not public, where packages are public at first; said of absent
+    /// things too.
+    NotPublic,
     /// The principal may not know that it exists; said of absent things too.
     Hidden,
     /// The principal may see it, but not do this; or its token has no package scope at all.
@@ -150,7 +155,7 @@ pub fn decide(
         return if open && readable {
             Ok(())
         } else {
-            Err(Refusal::Unauthenticated)
+            Err(unproven(operation, facts.first_visibility, rules))
         };
     };
     let (role, in_scope) = match (&credential.identity, ties) {
@@ -202,6 +207,17 @@ pub fn role_of(principal: &Principal, facts: &PackageFacts, ties: &AnyTies) -> O
     }
 }
 
+/// What nobody is told. Where packages are public at first, one that nobody can read is as good as
+/// absent; elsewhere somebody is asked for.
+fn unproven(operation: Operation, first_visibility: Visibility, rules: HouseRules) -> Refusal {
+    let is_open = rules.anonymous_read && first_visibility == Visibility::Public;
+    if is_open && operation == Operation::Read {
+        Refusal::NotPublic
+    } else {
+        Refusal::Unauthenticated
+    }
+}
+
 /// A package that does not exist, and where it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Creation {
@@ -225,9 +241,10 @@ pub fn decide_creation(
     principal: &Principal,
     creation: &Creation,
     ties: &Ties,
+    rules: HouseRules,
 ) -> Result<(), Refusal> {
     let Some(credential) = principal.credential() else {
-        return Err(Refusal::Unauthenticated);
+        return Err(unproven(operation, creation.visibility, rules));
     };
     match &credential.identity {
         Identity::User { scopes, site_admin } => {

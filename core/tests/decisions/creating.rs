@@ -1,11 +1,16 @@
 use packhouse_core::policy::{
-    AnyTies, Creation, Declared, HouseRules, Principal, decide, decide_creation,
+    AnyTies, Creation, Declared, HouseRules, PackageFacts, Principal, decide, decide_creation,
 };
-use packhouse_names::RepoRole;
+use packhouse_names::{RepoRole, Visibility};
 
 use crate::table::{
-    ALL, ALL_OPERATIONS, DELETE, G, HIDE, MEMBER, NO_ROLE, NO_SCOPE, NOBODY, OK, ORG_OWNER, OWNER,
-    Private, Publish, READ, STRANGER, WRITE, facts, on_repository, site_admin, user, workflow,
+    ALL, ALL_OPERATIONS, DELETE, G, HIDE, MEMBER, NO_ROLE, NO_SCOPE, NOBODY, NOT_PUBLIC, OK,
+    ORG_OWNER, OWNER, Private, Public, Publish, READ, Read, STRANGER, WRITE, facts, on_repository,
+    site_admin, user, workflow,
+};
+
+const RULES: HouseRules = HouseRules {
+    anonymous_read: true,
 };
 
 #[test]
@@ -129,7 +134,7 @@ fn creating_follows_the_table() {
         ),
     ] {
         assert_eq!(
-            decide_creation(Publish, &principal, &creation, &ties),
+            decide_creation(Publish, &principal, &creation, &ties, RULES),
             expected,
             "{says}"
         );
@@ -138,14 +143,27 @@ fn creating_follows_the_table() {
 
 #[test]
 fn an_absent_package_is_answered_like_a_hidden_one() {
+    for (first_visibility, anonymous_read) in [
+        (Private, true),
+        (Private, false),
+        (Public, true),
+        (Public, false),
+    ] {
+        let rules = HouseRules { anonymous_read };
+        hides(first_visibility, rules);
+    }
+}
+
+fn hides(first_visibility: Visibility, rules: HouseRules) {
     let creation = Creation {
         owner_exists: true,
         is_repository_scoped: false,
-        visibility: Private,
+        visibility: first_visibility,
         members_may_create: true,
     };
-    let rules = HouseRules {
-        anonymous_read: true,
+    let facts = PackageFacts {
+        first_visibility,
+        ..facts(G, Private, false)
     };
     for principal in [
         Principal::Anonymous,
@@ -159,12 +177,20 @@ fn an_absent_package_is_answered_like_a_hidden_one() {
             let hidden = decide(
                 operation,
                 &principal,
-                &facts(G, Private, false),
+                &facts,
                 &AnyTies::Account(STRANGER),
                 rules,
             );
-            let absent = decide_creation(operation, &principal, &creation, &STRANGER);
+            let absent = decide_creation(operation, &principal, &creation, &STRANGER, rules);
             assert_eq!(hidden, absent, "{operation:?} by {principal:?}");
+            let is_nobody = matches!(principal, Principal::Anonymous);
+            let is_open = rules.anonymous_read && first_visibility == Public;
+            if is_nobody && operation == Read {
+                let expected = if is_open { NOT_PUBLIC } else { NOBODY };
+                assert_eq!(hidden, expected);
+            } else if is_nobody {
+                assert_eq!(hidden, NOBODY);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) use Visibility::{Internal, Private, Public};
 
 pub(crate) const OK: Result<(), Refusal> = Ok(());
 pub(crate) const NOBODY: Result<(), Refusal> = Err(Refusal::Unauthenticated);
+pub(crate) const NOT_PUBLIC: Result<(), Refusal> = Err(Refusal::NotPublic);
 pub(crate) const HIDE: Result<(), Refusal> = Err(Refusal::Hidden);
 pub(crate) const NO_ROLE: Result<(), Refusal> = Err(Refusal::Denied(Lack::Role));
 pub(crate) const NO_SCOPE: Result<(), Refusal> = Err(Refusal::Denied(Lack::Scope));
@@ -38,6 +39,7 @@ pub(crate) fn facts(kind: Kind, visibility: Visibility, inherits: bool) -> Packa
         is_repository_scoped: kind == R,
         inherits: inherits || kind == R,
         visibility,
+        first_visibility: Private,
     }
 }
 

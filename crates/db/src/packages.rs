@@ -71,6 +71,8 @@ pub struct Owner {
     pub login: Login,
     #[diesel(deserialize_as = String)]
     pub kind: AccountKind,
+    #[diesel(deserialize_as = String)]
+    pub default_visibility: Visibility,
 }
 
 /// The repository that a package is linked to.
@@ -126,7 +128,12 @@ pub fn find_head(
         .filter(packages::deleted_at.is_null())
         .select((
             Package::as_select(),
-            (accounts::id, accounts::login, accounts::kind),
+            (
+                accounts::id,
+                accounts::login,
+                accounts::kind,
+                accounts::default_visibility,
+            ),
             (
                 repositories::id,
                 repositories::owner_id,
@@ -165,7 +172,12 @@ pub fn with_owner(conn: &mut Conn, id: PackageId) -> DbResult<Option<(Package, O
         .filter(packages::deleted_at.is_null())
         .select((
             Package::as_select(),
-            (accounts::id, accounts::login, accounts::kind)
+            (
+                accounts::id,
+                accounts::login,
+                accounts::kind,
+                accounts::default_visibility,
+            )
         ))
         .first(c)
         .optional())?;

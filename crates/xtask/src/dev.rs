@@ -98,7 +98,8 @@ fn publish_sample_package(registry: &str, token: &str) {
     let project = NpmProject::new(&npm, &manifest);
     project.write("index.js", "module.exports = () => 'hello';\n");
     project.write("README.md", "# hello\n\nSays hello.\n");
-    project.use_registry(&format!("@{ORGANIZATION}"), registry, Some(token));
+    let scope = format!("@{ORGANIZATION}");
+    project.use_registry(&[&scope], registry, Some(token));
     let output = project.run(&["publish"]);
     if !output.success() {
         eprintln!("the sample package was not published: {output}");

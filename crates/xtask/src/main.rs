@@ -17,6 +17,7 @@ mod lint;
 mod postgres;
 mod setup;
 mod test;
+mod third_party;
 mod workspace;
 
 use std::process::ExitCode;
@@ -30,9 +31,10 @@ const TASKS: &str = "\
 usage: cargo xtask <task>
 
   setup          fetch what the tests need and this machine lacks
-  test [ARGS]    set up, build, and run every test; ARGS go to `cargo test`
+  test [ARGS]    set up, build, and run every test and the third-party suite; with ARGS, which
+                 go to `cargo test`, without the suite
   test-pg        only the tests of the database crate, with PostgreSQL required
-  test-clients   only the tests with real package clients
+  test-clients   only the tests with real package clients, and the third-party suite
   fmt [--fix]    check the formatting, or mend it
   lint           clippy and rustdoc with warnings denied, and `check`
   check          dependencies, licences, sources, and names of package registries

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use packhouse_testkit::clients::{self, NODE_22, NODE_MAJOR, NPM_PACKAGES, NpmPackage};
+use packhouse_testkit::clients::{self, NODE_22, NPM_PACKAGES, NpmPackage};
 
 use crate::command::{find, run, skip};
 use crate::postgres;
@@ -47,8 +47,9 @@ fn prepare_npm_clients(folder: &Path) -> Result<()> {
     if find("npm").is_none() {
         let names: Vec<String> = missing.iter().map(shown).collect();
         return skip(&format!(
-            "no npm to fetch {} with: tests with real clients are left out; install Node {NODE_MAJOR} or newer",
-            names.join(", ")
+            "no npm to fetch {} with: tests with real clients are left out; install Node {} or newer",
+            names.join(", "),
+            clients::newest_wanted(),
         ));
     }
     for package in missing {
@@ -64,7 +65,7 @@ fn missing_clients(folder: &Path) -> Vec<NpmPackage> {
     let mut missing: Vec<NpmPackage> = clients
         .filter(|package| !package.path(folder).is_file())
         .collect();
-    if clients::node(folder).is_none() {
+    if clients::node(folder, clients::newest_wanted()).is_none() {
         missing.push(NODE_22);
     }
     missing

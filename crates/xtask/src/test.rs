@@ -6,6 +6,7 @@ use packhouse_testkit::{clients, server};
 use crate::command::{self, cargo};
 use crate::postgres;
 use crate::setup;
+use crate::third_party;
 use crate::workspace::Workspace;
 
 /// Which tests to run.
@@ -19,8 +20,8 @@ pub(crate) enum Tier {
     Clients,
 }
 
-/// Sets up, builds the server, starts one PostgreSQL for the run, and hands over to `cargo test`,
-/// whose summary lines come last.
+/// Sets up, builds the server, starts one PostgreSQL for the run, and hands over to `cargo test`;
+/// then comes the third-party suite, whose summary is the end of it.
 pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Result<()> {
     let prepared = setup::prepare(workspace)?;
     if tier == Tier::PostgreSql && !prepared.postgres {
@@ -36,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Resu
     match tier {
         Tier::Everything => tests.arg("--workspace"),
         Tier::PostgreSql => tests.args(["--package", "packhouse-db"]),
-        Tier::Clients => tests.args(["--package", "packhouse-tests"]),
+        Tier::Clients => tests.args(["--workspace", "--test", "clients"]),
     };
     tests
         .args(arguments)
@@ -46,5 +47,14 @@ pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Resu
         Some(running) => tests.env(postgres::URL_VARIABLE, running.url()),
         None => tests.env_remove(postgres::URL_VARIABLE),
     };
-    command::run(&mut tests)
+    let tested = command::run(&mut tests);
+    // Arguments choose among the project's own tests.
+    if tier == Tier::PostgreSql || !arguments.is_empty() {
+        return tested;
+    }
+    let third_party = third_party::run(workspace, &prepared.clients);
+    match (tested, third_party) {
+        (Err(tests), Err(suite)) => bail!("{tests:#}; {suite:#}"),
+        (tested, third_party) => tested.and(third_party),
+    }
 }

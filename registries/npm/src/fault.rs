@@ -106,6 +106,11 @@ pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
             | Thing::Token
             | Thing::Login => not_found(),
         },
+        // as the public npm registry answers for names that nobody has published
+        Fault::Unauthenticated {
+            why: Unproven::NotPublic,
+            ..
+        } if !is_write(head) => not_found(),
         Fault::Unauthenticated { need, why } => unauthenticated(need, *why),
         Fault::Denied { need, lack } => {
             let reason = match (lack, &**need) {
@@ -149,7 +154,9 @@ pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
 
 fn unauthenticated(need: &Need, why: Unproven) -> Reply {
     let (challenge, text) = match why {
-        Unproven::Missing => (r#"Bearer realm="packhouse""#, "authentication required"),
+        Unproven::Missing | Unproven::NotPublic => {
+            (r#"Bearer realm="packhouse""#, "authentication required")
+        }
         Unproven::Invalid(Scheme::Bearer) => (
             r#"Bearer realm="packhouse", error="invalid_token""#,
             "Bad credentials",
@@ -158,7 +165,7 @@ fn unauthenticated(need: &Need, why: Unproven) -> Reply {
     };
     let message = match (need, why) {
         (Need::SignIn, _) => "Accounts have no passwords here: use an access token as the password",
-        (_, Unproven::Missing) => "Send an access token for this registry",
+        (_, Unproven::Missing | Unproven::NotPublic) => "Send an access token for this registry",
         (_, Unproven::Invalid(_)) => "The access token is wrong, expired or revoked",
     };
     error(StatusCode::UNAUTHORIZED, text, message)

@@ -162,21 +162,28 @@ impl Rendering<'_> {
 
     fn document(&self, draft: &mut Draft, document: &Document) {
         let is_gzip = prefers_gzip(self.headers) && !document.gzip.is_empty();
-        let (coding, bytes, tag) = if is_gzip {
-            (Coding::Gzip, &document.gzip, &document.gzip_tag)
+        let identity = (Coding::Identity, &document.identity, &document.identity_tag);
+        let gzip = (Coding::Gzip, &document.gzip, &document.gzip_tag);
+        let ((coding, bytes, tag), (_, _, other_tag)) = if is_gzip {
+            (gzip, identity)
         } else {
-            (Coding::Identity, &document.identity, &document.identity_tag)
+            (identity, gzip)
         };
-        put(&mut draft.headers, header::ETAG, tag);
+        let is_held = draft.status == StatusCode::OK
+            && is_not_modified(self.headers, ETag(tag), Some(&document.last_modified));
+        // whoever holds the document in its other coding holds the document
+        let is_held_otherwise = draft.status == StatusCode::OK
+            && !is_held
+            && is_not_modified(self.headers, ETag(other_tag), None);
+        let shown_tag = if is_held_otherwise { other_tag } else { tag };
+        put(&mut draft.headers, header::ETAG, shown_tag);
         put(
             &mut draft.headers,
             header::LAST_MODIFIED,
             &document.last_modified,
         );
         vary_by_coding(&mut draft.headers);
-        if draft.status == StatusCode::OK
-            && is_not_modified(self.headers, ETag(tag), Some(&document.last_modified))
-        {
+        if is_held || is_held_otherwise {
             draft.status = StatusCode::NOT_MODIFIED;
             return;
         }

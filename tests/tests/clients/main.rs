@@ -10,4 +10,6 @@
     reason = "every function here is part of a test: a broken expectation fails it"
 )]
 
+mod family;
 mod npm;
+mod stage;

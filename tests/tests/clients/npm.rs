@@ -1,4 +1,4 @@
-//! npm 11.
+//! npm in its own words: 10, 11 and 12 tell the same stories.
 
 mod access;
 mod accounts;
@@ -11,88 +11,48 @@ mod publish;
 mod signatures;
 mod web_login;
 
-use packhouse_testkit::clients::{Client, NpmProject};
+use packhouse_testkit::clients::{NPM_11, NpmProject};
 use packhouse_testkit::process::Output;
 use packhouse_testkit::server::{TestServer, TestServerBuilder};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-const EVERYTHING: &str = "read:packages,write:packages,delete:packages";
+use crate::stage::{EVERYTHING, Stage, consumer, package};
 
-/// A server, npm, and the user `ann` who owns the organization `acme`.
-struct Stage {
-    npm: Client,
-    server: TestServer,
-    /// ann's, and it may do everything with packages.
-    token: String,
-    base: String,
+/// Makes each story a test of each npm.
+macro_rules! told_by_each_npm {
+    ($($story:ident),+ $(,)?) => {
+        $(
+            mod $story {
+                use packhouse_testkit::clients::{NPM_10, NPM_11, NPM_12};
+
+                #[test]
+                fn npm_10() {
+                    super::$story(&NPM_10);
+                }
+
+                #[test]
+                fn npm_11() {
+                    super::$story(&NPM_11);
+                }
+
+                #[test]
+                fn npm_12() {
+                    super::$story(&NPM_12);
+                }
+            }
+        )+
+    };
 }
+use told_by_each_npm;
 
 impl Stage {
-    /// `None` where npm is not prepared: the test is to be skipped.
+    /// The stage with npm 11, for stories that one npm tells for all.
     fn set() -> Option<Self> {
         Self::set_on(TestServer::builder())
     }
 
     fn set_on(server: TestServerBuilder) -> Option<Self> {
-        let npm = Client::npm11()?;
-        let server = server.start();
-        server.admin(&["create-user", "ann"]);
-        server.admin(&["create-org", "acme", "--owner", "ann"]);
-        let token = server.token("ann", EVERYTHING);
-        let base = server.base().to_owned();
-        Some(Self {
-            npm,
-            server,
-            token,
-            base,
-        })
-    }
-
-    /// Uses `localhost` in the place of 127.0.0.1 from here on.
-    fn on_localhost(mut self) -> Self {
-        self.base = self.server.localhost();
-        self
-    }
-
-    /// Where npm finds the server, with the slash at its end that npm's credentials need.
-    fn registry(&self) -> String {
-        format!("{}/_registry/npm/", self.base)
-    }
-
-    /// A new user with a token of these scopes.
-    fn user(&self, login: &str, scopes: &str) -> String {
-        self.server.admin(&["create-user", login]);
-        self.server.token(login, scopes)
-    }
-
-    /// A project whose scopes `@acme` and `@ann` live on the server.
-    fn project(&self, manifest: &Value, token: Option<&str>) -> NpmProject {
-        let project = NpmProject::new(&self.npm, manifest);
-        self.configure(&project, token);
-        project
-    }
-
-    fn configure(&self, project: &NpmProject, token: Option<&str>) {
-        let registry = self.registry();
-        let mut settings = format!("@acme:registry={registry}\n@ann:registry={registry}\n");
-        settings.push_str(&self.credentials(token));
-        project.write(".npmrc", settings);
-    }
-
-    /// A project whose only registry is the server.
-    fn at_home(&self, token: Option<&str>) -> NpmProject {
-        let project = NpmProject::new(&self.npm, &consumer());
-        let registry = format!("registry={}\n", self.registry());
-        project.write(".npmrc", registry + &self.credentials(token));
-        project
-    }
-
-    fn credentials(&self, token: Option<&str>) -> String {
-        let registry = self.registry();
-        let address = registry.strip_prefix("http:").unwrap();
-        token.map_or_else(String::new, |token| {
-            format!("{address}:_authToken={token}\n")
-        })
+        Self::on(&NPM_11, server)
     }
 
     /// Publishes as ann, and leaves the project for more.
@@ -114,21 +74,19 @@ impl Stage {
     }
 }
 
-/// A package that is only its manifest and what npm always packs.
-fn package(name: &str, version: &str) -> Value {
-    json!({ "name": name, "version": version, "license": "MIT" })
-}
-
-/// The project of somebody who installs.
-fn consumer() -> Value {
-    json!({ "name": "consumer", "version": "1.0.0", "private": true })
-}
-
 /// npm's `--json` answer.
 fn answer(output: Output) -> Value {
     let output = output.expect_success();
     serde_json::from_str(&output.stdout)
         .unwrap_or_else(|error| panic!("not JSON ({error}): {output}"))
+}
+
+/// What `npm view` says of one version. From 12 on it is a list even so.
+fn viewed(project: &NpmProject, package: &str) -> Value {
+    match answer(project.run(&["view", package, "--json"])) {
+        Value::Array(versions) if versions.len() == 1 => versions[0].clone(),
+        one => one,
+    }
 }
 
 /// npm's lines about what happened, without their prefix.

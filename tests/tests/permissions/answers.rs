@@ -21,7 +21,10 @@ pub(crate) fn refusal(case: &Case<'_>) -> Option<Refusal> {
     let name = case.subject.shown.as_str();
     let (status, challenge, error, message) = match verdict {
         Verdict::Granted => panic!("a grant is no refusal"),
-        Verdict::Unauthenticated => (
+        Verdict::NotPublic if case.route.method == "GET" => {
+            (404, None, "Not found".to_owned(), "Not found".to_owned())
+        }
+        Verdict::Unauthenticated | Verdict::NotPublic => (
             401,
             Some(r#"Bearer realm="packhouse""#),
             "authentication required".to_owned(),

@@ -41,7 +41,7 @@ const USERS: [&str; 19] = [
     "repo-admin",
 ];
 
-/// Who is a member of `acme` without being its owner.
+/// Who is a member of `acme` and of `open` without being their owner.
 pub(crate) const MEMBERS: [&str; 11] = [
     "member",
     "maker",
@@ -135,8 +135,11 @@ pub(crate) fn set_up(server: &TestServer) {
         server.admin(&["create-user", user]);
     }
     server.admin(&["create-org", "acme", "--owner", "owner-of-org"]);
+    let open = ["create-org", "open", "--owner", "owner-of-org"];
+    server.admin(&[open.as_slice(), &["--default-visibility", "public"]].concat());
     for member in MEMBERS {
         server.admin(&["add-member", "acme", member]);
+        server.admin(&["add-member", "open", member]);
     }
     for role in ROLES {
         let (team, subteam) = (format!("{role}ers"), format!("sub-{role}ers"));
@@ -190,9 +193,14 @@ fn set_up_package(server: &TestServer, group: &str, visibility: &str, name: &str
             .send(&Request::put(&target).bearer(&token).json(&document))
             .expect_status(201);
     }
-    let owner = if group == "own" { "una" } else { "acme" };
+    let owner = match group {
+        "own" => "una",
+        "bare" => "open",
+        _ => "acme",
+    };
     let address = format!("{owner}/npm/{name}");
-    if visibility != "private" {
+    let at_first = if group == "bare" { "public" } else { "private" };
+    if visibility != at_first {
         server.admin(&["set-visibility", &address, visibility]);
     }
     match group {

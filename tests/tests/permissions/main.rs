@@ -40,7 +40,7 @@ fn every_route_answers_every_caller_as_the_permission_model_says() {
         TestServer::builder()
             .data_dir(folder.path())
             .args(["--anonymous-read", anonymous_read])
-            .args(["--npm-unscoped-owner", "acme"])
+            .args(["--npm-unscoped-owner", "open"])
             .start()
     };
     let mut server = serve("on");
@@ -49,7 +49,7 @@ fn every_route_answers_every_caller_as_the_permission_model_says() {
     let revisions = estate::Revisions::of_all(&server);
     let callers = callers::callers(&server);
     let by_basic: Vec<_> = callers.iter().map(callers::Caller::by_basic).collect();
-    let npm = Npm::new(Some(Login::new("acme").unwrap()));
+    let npm = Npm::new(Some(Login::new("open").unwrap()));
     let routes = routes::routes(npm.routes());
     println!("{} callers, set up in {:?}", callers.len(), began.elapsed());
 

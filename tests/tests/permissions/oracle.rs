@@ -11,7 +11,8 @@
 /// `loose`: linked to the same repository, with an access list of its own.
 /// `made`: published first by `maker`, a member of the organization.
 /// `own`: a user's.
-/// `bare`: an organization's without a scope, whose names the server gave to it.
+/// `bare`: without a scope, of another organization with the same people, to which the server gave
+/// these names; its packages are public at first.
 const ROLES: &str = "
     caller          plain  site  loose  made  own  bare  create  org
     stranger        --r    --r   --r    --r   --r  --r   ----    -
@@ -34,8 +35,8 @@ const ROLES: &str = "
     repo-write      --r    www   --r    --r   --r  --r   ----    -
     repo-maintain   --r    www   --r    --r   --r  --r   ----    -
     repo-admin      --r    aaa   --r    --r   --r  --r   ----    -
-    workflow-site   -rr    aaa   aaa    -rr   --r  -rr   c--c    -
-    workflow-other  -rr    -rr   -rr    -rr   --r  -rr   c--c    -
+    workflow-site   -rr    aaa   aaa    -rr   --r  --r   c---    -
+    workflow-other  -rr    -rr   -rr    -rr   --r  --r   c---    -
     workflow-tools  --r    --r   --r    --r   -rr  --r   -c--    -
 ";
 
@@ -110,6 +111,8 @@ pub(crate) enum Verdict {
     Granted,
     /// Nobody asked for what only somebody may have.
     Unauthenticated,
+    /// The same, where packages are public at first: what nobody can read is as good as absent.
+    NotPublic,
     /// Credentials came that do not hold.
     BadCredentials,
     /// The caller may not know whether it is there.
@@ -140,6 +143,7 @@ pub(crate) fn decide(
                 Need::Greet => Verdict::Granted,
                 Need::Browse if anonymous_read => Verdict::Granted,
                 Need::Read if anonymous_read && is_public(column) => Verdict::Granted,
+                Need::Read if anonymous_read && is_public_at_first(column) => Verdict::NotPublic,
                 _ => Verdict::Unauthenticated,
             };
         }
@@ -230,6 +234,14 @@ fn may_create(caller: &str, namespace: usize) -> bool {
 
 fn is_public(column: Column) -> bool {
     matches!(column, Column::There(_, place) if VISIBILITIES[place] == "public")
+}
+
+/// Whether the packages of the namespace are public unless somebody says otherwise.
+fn is_public_at_first(column: Column) -> bool {
+    match column {
+        Column::There(group, _) => GROUPS[group] == "bare",
+        Column::Absent(namespace) => NAMESPACES[namespace].is_empty(),
+    }
 }
 
 fn cell(caller: &str, column: usize) -> &'static str {

@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use super::nginx::Nginx;
 use super::{Bench, MOUNT, OWNER, median, publishers};
 
+/// The owner, as npm names them.
+const SCOPE: &str = "@bench";
+
 const PACKAGES: usize = 300;
 const ROUNDS: usize = 5;
 
@@ -28,7 +31,7 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     });
     let registry = format!("{}{MOUNT}", bench.server.base());
     let ours = NpmProject::new(&npm, &manifest);
-    ours.use_registry(&format!("@{OWNER}"), &registry, Some(&bench.token));
+    ours.use_registry(&[SCOPE], &registry, Some(&bench.token));
     let locked = ours.run(&["install", "--package-lock-only"]);
     ensure!(locked.success(), "no lock file: {locked}");
     let lock = ours.read("package-lock.json");
@@ -37,7 +40,7 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     save_tarballs(bench, &lock, &registry, &files)?;
     let nginx = Nginx::start(&files, &files)?;
     let theirs = NpmProject::new(&npm, &manifest);
-    theirs.use_registry(&format!("@{OWNER}"), nginx.base(), None);
+    theirs.use_registry(&[SCOPE], nginx.base(), None);
     theirs.write("package-lock.json", lock.replace(&registry, nginx.base()));
 
     let (mut own, mut other) = (Vec::new(), Vec::new());

@@ -97,7 +97,7 @@ fn nora(bench: &Bench, folder: &Path) -> Result<Option<Peer>> {
 
 fn verdaccio(bench: &Bench, folder: &Path) -> Result<Option<Peer>> {
     let script = folder.join("verdaccio/node_modules/verdaccio/bin/verdaccio");
-    let node = clients::node(&bench.clients);
+    let node = clients::node(&bench.clients, clients::newest_wanted());
     let (true, Some(node)) = (script.is_file(), node) else {
         eprintln!("SKIPPED: no {} or no Node", script.display());
         return Ok(None);

@@ -126,6 +126,10 @@ fn nobody_and_somebody_wrong_are_challenged_by_how_they_came() {
     let need = needed(&method, path);
     for (why, expected) in [
         (
+            Unproven::NotPublic,
+            "404 Not Found\n{\"error\":\"Not found\",\"message\":\"Not found\"}",
+        ),
+        (
             Unproven::Missing,
             "401 Unauthorized\nwww-authenticate: Bearer realm=\"packhouse\"\nnpm-notice: Send an access token for this registry\n{\"error\":\"authentication required\",\"message\":\"Send an access token for this registry\"}",
         ),

@@ -1,15 +1,24 @@
 //! Who may see and who may publish, in npm's own words.
 
-use super::{EVERYTHING, Stage, consumer, package, run};
+use packhouse_testkit::clients::NpmPackage;
+
+use super::{EVERYTHING, Stage, consumer, package, run, told_by_each_npm};
+
+told_by_each_npm! {
+    a_private_package_is_shown_to_its_team_and_to_nobody_else,
+    a_public_package_is_readable_without_a_token,
+    a_first_publish_may_make_its_package_public,
+    publishing_wants_a_good_token_with_the_right_to_write,
+    a_token_that_is_revoked_is_refused_at_once,
+}
 
 const NOT_FOUND: [&str; 2] = [
     "code E404",
     "404 Not Found - GET REGISTRY/@acme%2fleft-pad - Not found",
 ];
 
-#[test]
-fn a_private_package_is_shown_to_its_team_and_to_nobody_else() {
-    let Some(stage) = Stage::set() else { return };
+fn a_private_package_is_shown_to_its_team_and_to_nobody_else(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     stage.publish(&package("@acme/left-pad", "1.0.0"));
     let view = ["view", "@acme/left-pad", "version"];
     let install = ["install", "@acme/left-pad"];
@@ -41,9 +50,8 @@ fn a_private_package_is_shown_to_its_team_and_to_nobody_else() {
     run(&reader, &install);
 }
 
-#[test]
-fn a_public_package_is_readable_without_a_token() {
-    let Some(stage) = Stage::set() else { return };
+fn a_public_package_is_readable_without_a_token(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let project = stage.publish(&package("@acme/left-pad", "1.0.0"));
     let server = &stage.server;
     server.admin(&["set-visibility", "acme/npm/@acme/left-pad", "public"]);
@@ -68,18 +76,16 @@ fn a_public_package_is_readable_without_a_token() {
     );
 }
 
-#[test]
-fn a_first_publish_may_make_its_package_public() {
-    let Some(stage) = Stage::set() else { return };
+fn a_first_publish_may_make_its_package_public(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let project = stage.project(&package("@ann/left-pad", "1.0.0"), Some(&stage.token));
     run(&project, &["publish", "--access=public"]);
     let nobody = stage.project(&consumer(), None);
     run(&nobody, &["install", "@ann/left-pad"]);
 }
 
-#[test]
-fn publishing_wants_a_good_token_with_the_right_to_write() {
-    let Some(stage) = Stage::set() else { return };
+fn publishing_wants_a_good_token_with_the_right_to_write(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let manifest = package("@acme/left-pad", "1.0.0");
     let project = stage.project(&manifest, None);
     let needs_login = project.run(&["publish"]);
@@ -124,9 +130,8 @@ fn publishing_wants_a_good_token_with_the_right_to_write() {
     assert_eq!(stage.refusal(&seen), NOT_FOUND, "nothing was published");
 }
 
-#[test]
-fn a_token_that_is_revoked_is_refused_at_once() {
-    let Some(stage) = Stage::set() else { return };
+fn a_token_that_is_revoked_is_refused_at_once(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let project = stage.publish(&package("@acme/left-pad", "1.0.0"));
     let view = ["view", "@acme/left-pad", "version"];
     run(&project, &view);

@@ -1,12 +1,20 @@
 //! What npm changes after a publish: tags, deprecations, unpublished versions.
 
+use packhouse_testkit::clients::NpmPackage;
 use serde_json::json;
 
-use super::{Stage, answer, consumer, notices, package, run};
+use super::{Stage, answer, consumer, notices, package, run, told_by_each_npm, viewed};
 
-#[test]
-fn tags_are_listed_moved_and_removed() {
-    let Some(stage) = Stage::set() else { return };
+told_by_each_npm! {
+    tags_are_listed_moved_and_removed,
+    a_deprecation_is_told_to_who_installs_and_can_be_taken_back,
+    one_version_is_unpublished_and_its_number_stays_taken,
+    a_whole_package_is_unpublished,
+    unpublishing_without_the_right_to_delete_is_refused_and_not_swallowed,
+}
+
+fn tags_are_listed_moved_and_removed(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     stage.publish(&package("@acme/left-pad", "1.0.0"));
     let project = stage.publish(&package("@acme/left-pad", "1.1.0"));
     let list = ["dist-tag", "ls", "@acme/left-pad"];
@@ -51,9 +59,8 @@ fn tags_are_listed_moved_and_removed() {
     );
 }
 
-#[test]
-fn a_deprecation_is_told_to_who_installs_and_can_be_taken_back() {
-    let Some(stage) = Stage::set() else { return };
+fn a_deprecation_is_told_to_who_installs_and_can_be_taken_back(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     stage.publish(&package("@acme/left-pad", "1.0.0"));
     let project = stage.publish(&package("@acme/left-pad", "2.0.0"));
     let warning = "deprecated @acme/left-pad@1.0.0: use 2.0.0";
@@ -67,25 +74,24 @@ fn a_deprecation_is_told_to_who_installs_and_can_be_taken_back() {
     run(&project, &["deprecate", "@acme/left-pad@1", "use 2.0.0"]);
     let installed = installs();
     assert_eq!(notices(&installed, "warn"), [warning], "{installed}");
-    let seen = answer(project.run(&["view", "@acme/left-pad@2", "--json"]));
+    let seen = viewed(&project, "@acme/left-pad@2");
     assert_eq!(seen["deprecated"], json!(null));
 
     run(&project, &["deprecate", "@acme/left-pad@1", ""]);
     let installed = installs();
     assert_eq!(notices(&installed, "warn"), [""; 0], "{installed}");
-    let seen = answer(project.run(&["view", "@acme/left-pad@1", "--json"]));
+    let seen = viewed(&project, "@acme/left-pad@1");
     assert_eq!(seen.get("deprecated"), None);
 }
 
-#[test]
-fn one_version_is_unpublished_and_its_number_stays_taken() {
-    let Some(stage) = Stage::set() else { return };
+fn one_version_is_unpublished_and_its_number_stays_taken(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     stage.publish(&package("@acme/left-pad", "1.0.0"));
     let project = stage.publish(&package("@acme/left-pad", "1.1.0"));
 
     let removed = run(&project, &["unpublish", "@acme/left-pad@1.1.0"]);
     assert_eq!(removed, "- @acme/left-pad@1.1.0");
-    let seen = answer(project.run(&["view", "@acme/left-pad", "--json"]));
+    let seen = viewed(&project, "@acme/left-pad");
     assert_eq!(seen["versions"], json!(["1.0.0"]));
     assert_eq!(seen["dist-tags"], json!({ "latest": "1.0.0" }));
     let gone = stage.project(&consumer(), Some(&stage.token));
@@ -108,9 +114,8 @@ fn one_version_is_unpublished_and_its_number_stays_taken() {
     );
 }
 
-#[test]
-fn a_whole_package_is_unpublished() {
-    let Some(stage) = Stage::set() else { return };
+fn a_whole_package_is_unpublished(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     stage.publish(&package("@acme/left-pad", "1.0.0"));
     let project = stage.publish(&package("@acme/left-pad", "1.1.0"));
 
@@ -126,9 +131,8 @@ fn a_whole_package_is_unpublished() {
     );
 }
 
-#[test]
-fn unpublishing_without_the_right_to_delete_is_refused_and_not_swallowed() {
-    let Some(stage) = Stage::set() else { return };
+fn unpublishing_without_the_right_to_delete_is_refused_and_not_swallowed(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let project = stage.publish(&package("@acme/left-pad", "1.0.0"));
     stage.publish(&package("@acme/left-pad", "1.1.0"));
     let writer = stage.server.token("ann", "read:packages,write:packages");

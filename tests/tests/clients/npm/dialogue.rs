@@ -1,12 +1,12 @@
 //! npm commands that ask their user something.
 
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use packhouse_testkit::clients::{self, NPM_11, NpmProject};
+use packhouse_testkit::clients::NpmProject;
 use packhouse_testkit::process::Output;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -47,15 +47,8 @@ struct Npm {
 
 impl Npm {
     fn start(project: &NpmProject, arguments: &[&str]) -> Self {
-        let clients = clients::folder();
-        let home = project.path().parent().unwrap().join("home");
-        let mut process = Command::new(clients::node(&clients).unwrap())
-            .arg(NPM_11.path(&clients))
-            .args(arguments)
-            .current_dir(project.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", home)
+        let mut process = project
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

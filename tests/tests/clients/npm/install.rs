@@ -1,8 +1,15 @@
 //! `npm install`, `npm ci` and `npm audit`.
 
+use packhouse_testkit::clients::NpmPackage;
 use serde_json::{Value, json};
 
-use super::{Stage, answer, consumer, package, run};
+use super::{Stage, answer, consumer, package, run, told_by_each_npm};
+
+told_by_each_npm! {
+    a_package_is_installed_with_what_it_depends_on,
+    a_clean_install_needs_the_lockfile_and_no_cache,
+    an_audit_is_answered,
+}
 
 /// `@acme/app` needs `@acme/greet`, which has a command and a script that runs at installation.
 fn publish_two(stage: &Stage) {
@@ -24,12 +31,14 @@ fn publish_two(stage: &Stage) {
     run(&project, &["publish"]);
 }
 
-#[test]
-fn a_package_is_installed_with_what_it_depends_on() {
-    let Some(stage) = Stage::set() else { return };
+fn a_package_is_installed_with_what_it_depends_on(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     publish_two(&stage);
 
-    let project = stage.project(&consumer(), Some(&stage.token));
+    let mut manifest = consumer();
+    // npm 12 runs no script that its user does not allow
+    manifest["allowScripts"] = json!({ "@acme/greet": true });
+    let project = stage.project(&manifest, Some(&stage.token));
     run(&project, &["install", "@acme/app"]);
     let manifest: Value = serde_json::from_str(&project.read("package.json")).unwrap();
     assert_eq!(manifest["dependencies"], json!({ "@acme/app": "^2.0.0" }));
@@ -56,9 +65,8 @@ fn a_package_is_installed_with_what_it_depends_on() {
     assert_eq!(locked["integrity"].as_str().unwrap(), integrity);
 }
 
-#[test]
-fn a_clean_install_needs_the_lockfile_and_no_cache() {
-    let Some(stage) = Stage::set() else { return };
+fn a_clean_install_needs_the_lockfile_and_no_cache(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let stage = stage.on_localhost();
     publish_two(&stage);
     let mut manifest = consumer();
@@ -87,9 +95,8 @@ fn a_clean_install_needs_the_lockfile_and_no_cache() {
     assert_eq!(updated["version"], "1.5.0");
 }
 
-#[test]
-fn an_audit_is_answered() {
-    let Some(stage) = Stage::set() else { return };
+fn an_audit_is_answered(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     publish_two(&stage);
     let project = stage.at_home(Some(&stage.token));
     let installed = run(&project, &["install", "--audit", "@acme/app"]);

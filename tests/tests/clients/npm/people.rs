@@ -1,9 +1,18 @@
 //! Who may do what, and who likes what: `access`, `owner`, `star`, `profile`, `org`, `team`.
 
-use packhouse_testkit::clients::NpmProject;
+use packhouse_testkit::clients::{NpmPackage, NpmProject};
 use serde_json::json;
 
-use super::{EVERYTHING, Stage, answer, package, run};
+use super::{EVERYTHING, Stage, answer, package, run, told_by_each_npm};
+
+told_by_each_npm! {
+    access_is_shown_and_a_package_is_made_public_for_good,
+    access_lists_packages_and_collaborators,
+    owners_are_added_and_removed,
+    packages_are_starred_and_listed,
+    a_profile_is_shown_and_not_changed,
+    an_organization_and_its_teams_are_shown_and_changed,
+}
 
 const NAME: &str = "@acme/left-pad";
 
@@ -15,9 +24,8 @@ fn at_work(stage: &Stage) -> (NpmProject, NpmProject) {
     (stage.at_home(Some(&stage.token)), stage.at_home(Some(&bob)))
 }
 
-#[test]
-fn access_is_shown_and_a_package_is_made_public_for_good() {
-    let Some(stage) = Stage::set() else { return };
+fn access_is_shown_and_a_package_is_made_public_for_good(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let (ann, bob) = at_work(&stage);
     let status = ["access", "get", "status", NAME];
     assert_eq!(run(&ann, &status), format!("{NAME}: private"));
@@ -40,9 +48,8 @@ fn access_is_shown_and_a_package_is_made_public_for_good() {
     assert_eq!(stage.refusal(&factor)[0], "code E422");
 }
 
-#[test]
-fn access_lists_packages_and_collaborators() {
-    let Some(stage) = Stage::set() else { return };
+fn access_lists_packages_and_collaborators(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let (ann, bob) = at_work(&stage);
     let list = ["access", "list", "packages"];
     assert_eq!(run(&ann, &list), format!("{NAME}: read-write"));
@@ -61,9 +68,8 @@ fn access_lists_packages_and_collaborators() {
     assert_eq!(stage.refusal(&bob.run(&collaborators))[0], "code E403");
 }
 
-#[test]
-fn owners_are_added_and_removed() {
-    let Some(stage) = Stage::set() else { return };
+fn owners_are_added_and_removed(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let (ann, bob) = at_work(&stage);
     let list = ["owner", "ls", NAME];
     assert_eq!(run(&ann, &list), "ann <>");
@@ -95,9 +101,8 @@ fn owners_are_added_and_removed() {
     );
 }
 
-#[test]
-fn packages_are_starred_and_listed() {
-    let Some(stage) = Stage::set() else { return };
+fn packages_are_starred_and_listed(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let (ann, bob) = at_work(&stage);
     run(&ann, &["star", NAME]);
     run(&ann, &["star", NAME]);
@@ -110,9 +115,8 @@ fn packages_are_starred_and_listed() {
     assert_eq!(run(&ann, &["stars"]), "");
 }
 
-#[test]
-fn a_profile_is_shown_and_not_changed() {
-    let Some(stage) = Stage::set() else { return };
+fn a_profile_is_shown_and_not_changed(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     stage
         .server
         .admin(&["create-user", "eve", "--email", "eve@example.com"]);
@@ -125,9 +129,8 @@ fn a_profile_is_shown_and_not_changed() {
     assert_eq!(stage.refusal(&refused)[0], "code E403");
 }
 
-#[test]
-fn an_organization_and_its_teams_are_shown_and_changed() {
-    let Some(stage) = Stage::set() else { return };
+fn an_organization_and_its_teams_are_shown_and_changed(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     let (ann, bob) = at_work(&stage);
     let members = json!({ "ann": "owner", "bob": "developer" });
     assert_eq!(answer(bob.run(&["org", "ls", "acme", "--json"])), members);

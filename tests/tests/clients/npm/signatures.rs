@@ -3,11 +3,15 @@
 use serde_json::json;
 
 use packhouse_testkit::archives::npm_tarball;
-use packhouse_testkit::clients::NpmProject;
+use packhouse_testkit::clients::{NpmPackage, NpmProject};
 use packhouse_testkit::http::Request;
 use packhouse_testkit::npm::{publish_document, with_provenance};
 
-use super::{Stage, answer, consumer, package, run};
+use super::{Stage, answer, consumer, package, run, told_by_each_npm};
+
+told_by_each_npm! {
+    every_version_has_a_signature_that_npm_verifies,
+}
 
 /// npm looks for keys in the public sigstore mirror first. This is what it finds there of a
 /// registry that the mirror does not know; then npm's own code asks the registry.
@@ -34,9 +38,8 @@ fn installed(stage: &Stage) -> NpmProject {
     project
 }
 
-#[test]
-fn every_version_has_a_signature_that_npm_verifies() {
-    let Some(stage) = Stage::set() else { return };
+fn every_version_has_a_signature_that_npm_verifies(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
     stage.publish(&package("@acme/left-pad", "1.0.0"));
     // provenance does not hinder: npm before 2026 would fail on what it cannot verify by our key
     let tarball = npm_tarball("@acme/right-pad", "2.0.0-rc.1", &json!({}), &[]);

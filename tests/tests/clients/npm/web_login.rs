@@ -1,9 +1,14 @@
 //! `npm login` by the browser, which here is a form sent by hand.
 
-use packhouse_testkit::clients::NpmProject;
+use packhouse_testkit::clients::{NpmPackage, NpmProject};
 use packhouse_testkit::http::{Request, Response};
 
-use super::{Stage, consumer, dialogue, package, run};
+use super::{Stage, consumer, dialogue, package, run, told_by_each_npm};
+
+told_by_each_npm! {
+    a_login_by_browser_gives_a_token_that_ends_with_it,
+    adduser_is_a_login,
+}
 
 /// The address in what npm printed, as the server is asked for it.
 fn target(screen: &str) -> String {
@@ -22,10 +27,9 @@ fn paste(stage: &Stage, target: &str, token: &str) -> Response {
     )
 }
 
-#[test]
-fn a_login_by_browser_gives_a_token_that_ends_with_it() {
-    let Some(stage) = Stage::set() else { return };
-    let project = NpmProject::new(&stage.npm, &package("@acme/left-pad", "1.0.0"));
+fn a_login_by_browser_gives_a_token_that_ends_with_it(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
+    let project = NpmProject::new(&stage.client, &package("@acme/left-pad", "1.0.0"));
     let registry = format!("--registry={}", stage.registry());
     let said = dialogue::watch(&project, &["login", &registry], "?code=", |screen| {
         let target = target(screen);
@@ -62,10 +66,9 @@ fn a_login_by_browser_gives_a_token_that_ends_with_it() {
     run(&elsewhere, &["view", "@acme/left-pad"]);
 }
 
-#[test]
-fn adduser_is_a_login() {
-    let Some(stage) = Stage::set() else { return };
-    let project = NpmProject::new(&stage.npm, &consumer());
+fn adduser_is_a_login(npm: &NpmPackage) {
+    let Some(stage) = Stage::of(npm) else { return };
+    let project = NpmProject::new(&stage.client, &consumer());
     let registry = format!("--registry={}", stage.registry());
     let _said = dialogue::watch(&project, &["adduser", &registry], "?code=", |screen| {
         let _yes = paste(&stage, &target(screen), &stage.token).expect_status(200);
