@@ -200,6 +200,8 @@ impl<'a> Reader<'a> {
             visibility: repository
                 .filter(|_| is_repository_scoped)
                 .unwrap_or(row.visibility),
+            // only words a refusal, and nothing is refused here
+            first_visibility: Visibility::Private,
         };
         let listed = self.listed.get(&row.id).copied();
         let ties = match self.principal.credential() {

@@ -60,9 +60,10 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
 /// Lays every tarball of the lock file where nginx finds it below the same path.
 fn save_tarballs(bench: &Bench, lock: &str, registry: &str, files: &std::path::Path) -> Result<()> {
     let lock: Value = serde_json::from_str(lock)?;
-    let packages = lock["packages"].as_object().context("no packages")?;
+    let packages = lock.get("packages").and_then(Value::as_object);
+    let packages = packages.context("no packages")?;
     for package in packages.values() {
-        let Some(url) = package["resolved"].as_str() else {
+        let Some(url) = package.get("resolved").and_then(Value::as_str) else {
             continue;
         };
         let path = url

@@ -128,7 +128,9 @@ fn verdaccio(bench: &Bench, folder: &Path) -> Result<Option<Peer>> {
     let user = json!({"name": OWNER, "password": "correct horse battery"});
     let request = Request::put(format!("/-/user/org.couchdb.user:{OWNER}")).json(&user);
     let answer = http::send(&peer.base, &request)?;
-    let token = answer.json()["token"].as_str().map(str::to_owned);
+    let answered = answer.json();
+    let token = answered.get("token").and_then(|token| token.as_str());
+    let token = token.map(str::to_owned);
     peer.token = token.with_context(|| format!("no token from Verdaccio: {answer}"))?;
     Ok(Some(peer))
 }
