@@ -88,6 +88,7 @@ impl Refusal {
 /// Words a fault.
 pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
     match fault {
+        Fault::NoRoute if is_trusted_publishing(head) => no_trusted_publisher(),
         Fault::NoRoute => not_allowed(npm, head).unwrap_or_else(not_found),
         Fault::NotFound { what, id } => match what {
             Thing::Package | Thing::Account | Thing::Repository if is_write(head) => {
@@ -240,6 +241,19 @@ fn not_allowed(npm: &Npm, head: &Head) -> Option<Reply> {
 
 fn not_found() -> Reply {
     error(StatusCode::NOT_FOUND, "Not found", "Not found")
+}
+
+/// An exchange of a CI system's identity for a token (`spec/npm.md` 18), which clients try before
+/// they use the token that they have.
+fn is_trusted_publishing(head: &Head) -> bool {
+    matches!(&*head.path.segments(), ["-", "npm", "v1", "oidc", ..])
+}
+
+/// npm reads the message at the top of the answer's body, pnpm looks for another body inside.
+fn no_trusted_publisher() -> Reply {
+    let text = "No trusted publisher for package";
+    let body = json!({"error": text, "message": text, "body": {"message": text}});
+    Reply::json(StatusCode::NOT_FOUND, body.to_string())
 }
 
 fn forbidden(text: &str, message: &str) -> Reply {

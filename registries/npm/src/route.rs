@@ -246,11 +246,10 @@ pub(crate) fn route(head: &Head, unscoped_owner: Option<&Login>) -> Result<Asked
 /// Whether clients send this to the host's root although the registry lies below a path: they
 /// make the address of an absolute path (`spec/npm.md` 2.1).
 pub(crate) fn is_stray(path: &Path) -> bool {
-    match &*path.segments() {
-        ["-", "v1", "search"] | ["-", "npm", "v1", "oidc", ..] => true,
-        ["-", "package", .., "visibility"] => true,
-        _ => false,
-    }
+    matches!(
+        &*path.segments(),
+        ["-", "v1", "search"] | ["-", "npm", "v1", "oidc", ..] | ["-", "package", .., "visibility"]
+    )
 }
 
 /// What follows the name below `/-/package/`.

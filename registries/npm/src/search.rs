@@ -176,11 +176,12 @@ fn links(hit: &Hit, head: &Head) -> Value {
         .and_then(|stored| serde_json::from_str::<Value>(stored.full.get()).ok())
         .unwrap_or_default();
     let text = |value: &Value| {
-        let url = value.as_str().or_else(|| value["url"].as_str())?;
+        let url = value.as_str().or_else(|| value.get("url")?.as_str())?;
         Some(url.trim_start_matches("git+").to_owned())
     };
     for key in ["homepage", "repository", "bugs"] {
-        if let (Some(url), Some(links)) = (text(&manifest[key]), links.as_object_mut()) {
+        let url = manifest.get(key).and_then(text);
+        if let (Some(url), Some(links)) = (url, links.as_object_mut()) {
             links.insert(key.to_owned(), json!(url));
         }
     }

@@ -362,7 +362,7 @@ fn every_request_shape_is_recognized() {
         // what we do not have
         ("GET", "/", NO_ROUTE),
         ("GET", "/-/all", NO_ROUTE),
-        ("GET", "/-/v1/search?text=x", NO_ROUTE),
+        ("GET", "/-/v1/search?text=x", "GET /-/v1/search | Browse"),
         ("GET", "/-/pnpr", NO_ROUTE),
         ("PUT", "/-/user/v1/star", NO_ROUTE),
         (

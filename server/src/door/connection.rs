@@ -66,7 +66,8 @@ impl Socket {
         let stream = self.stream.borrow();
         let mut head = self.head.borrow_mut();
         let mut turn = TURN_BYTES;
-        while !(head.is_empty() && piece.is_empty()) && !self.is_broken.get() {
+        let is_all_sent = |head: &BytesMut, piece: &Bytes| head.is_empty() && piece.is_empty();
+        while !self.is_broken.get() && !is_all_sent(&head, piece) {
             match stream.try_write_vectored(&[IoSlice::new(&head), IoSlice::new(piece)]) {
                 Ok(sent) => {
                     let of_head = sent.min(head.len());

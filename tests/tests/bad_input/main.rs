@@ -22,5 +22,6 @@ mod people;
 mod registry;
 mod requests;
 mod revisions;
+mod searches;
 mod signatures;
 mod sums;

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stderr,
     reason = "every function here is part of a test: a broken expectation fails it, and what was \
               measured is worth seeing"
