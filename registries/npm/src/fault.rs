@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use packhouse_core::fault::{Lack, Thing, Unproven};
 use packhouse_core::policy::Need;
 use packhouse_core::registry::Scheme;
-use packhouse_core::{Fault, Registry as _};
+use packhouse_core::{Call, Fault, Registry as _};
 use packhouse_wire::{Head, Reply};
 use serde_json::json;
 
@@ -214,23 +214,23 @@ fn is_write(head: &Head) -> bool {
 
 /// What else an address can be asked, where it is one.
 fn not_allowed(npm: &Npm, head: &Head) -> Option<Reply> {
-    let is_known = |method: &http::Method| {
-        npm.route(&Head {
+    use http::Method;
+
+    let call = |method: &Method| {
+        let head = Head {
             method: method.clone(),
             ..head.clone()
-        })
-        .is_ok()
+        };
+        npm.route(&head).ok()
     };
-    let methods = [
-        (http::Method::GET, "GET, HEAD"),
-        (http::Method::PUT, "PUT"),
-        (http::Method::POST, "POST"),
-        (http::Method::DELETE, "DELETE"),
-    ];
+    let methods = [Method::GET, Method::PUT, Method::POST, Method::DELETE];
     let allowed: Vec<&str> = methods
         .iter()
-        .filter(|(method, _)| is_known(method))
-        .map(|(_, names)| *names)
+        .filter_map(|method| match (method, call(method)?) {
+            // a question that changes something has no head to be asked for alone
+            (&Method::GET, Call::Read(..)) => Some("GET, HEAD"),
+            _ => Some(method.as_str()),
+        })
         .collect();
     let allowed = HeaderValue::from_str(&allowed.join(", "))
         .ok()
