@@ -11,6 +11,8 @@ use packhouse_wire::BlobContent;
 use tracing::warn;
 
 use crate::admission::Admission;
+use crate::bearer::{self, BearerKey};
+use crate::blobs::Links;
 use crate::clock::Clock;
 use crate::documents::Documents;
 use crate::downloads::Downloads;
@@ -18,6 +20,7 @@ use crate::events::Event;
 use crate::fault::Fault;
 use crate::files::Files;
 use crate::freshness::{Freshness, Touched};
+use crate::kept::KeptVersions;
 use crate::news::News;
 use crate::settings::Settings;
 use crate::workers::Workers;
@@ -40,11 +43,15 @@ pub struct House {
     pub(crate) settings: Settings,
     /// Tells this registry from every other: part of each document's tag.
     pub(crate) instance: String,
+    /// What short-lived tokens are signed with, the same in every process of the house.
+    pub(crate) bearer_key: BearerKey,
     pub(crate) freshness: Freshness,
     pub(crate) news: News,
     pub(crate) admission: Admission,
     pub(crate) documents: Documents,
     pub(crate) files: Files,
+    pub(crate) links: Links,
+    pub(crate) kept: KeptVersions,
     pub(crate) downloads: Downloads,
     pub(crate) workers: Workers,
     /// Threads that hash large bodies.
@@ -71,10 +78,12 @@ impl House {
         } = parts;
         db.migrate().await?;
         let fresh = uuid::Uuid::now_v7().simple().to_string();
-        let (instance, seen) = db
+        let fresh_key = bearer::fresh_key();
+        let (instance, key, seen) = db
             .write(move |tx| {
                 let instance = packhouse_db::settings::put_if_absent(tx, "instance", &fresh)?;
-                Ok::<_, Fault>((instance, outbox::watermark(tx)?))
+                let key = packhouse_db::settings::put_if_absent(tx, "bearer-key", &fresh_key)?;
+                Ok::<_, Fault>((instance, key, outbox::watermark(tx)?))
             })
             .await?;
         Ok(Arc::new(Self {
@@ -86,6 +95,9 @@ impl House {
             workers: Workers::new(settings.workers),
             hashers: packhouse_blob::Workers::new(settings.workers),
             freshness: Freshness::new(),
+            bearer_key: BearerKey::read(&key)?,
+            links: Links::new(),
+            kept: KeptVersions::new(),
             instance,
             db,
             blobs,

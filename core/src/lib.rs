@@ -1,20 +1,26 @@
 #![doc = include_str!("../README.md")]
 
 pub mod admin;
+pub mod bearer;
+pub mod blobs;
 pub mod clock;
 pub mod cx;
 pub mod fault;
+pub mod kept;
 pub mod model;
 pub mod policy;
 pub mod publish;
 pub mod registry;
 pub mod revise;
 pub mod settings;
+pub mod source;
 pub mod stage;
 pub mod tokens;
+pub mod uploads;
 
 mod admission;
 mod chores;
+mod creation;
 mod documents;
 mod downloads;
 mod events;
@@ -24,6 +30,7 @@ mod heads;
 mod hits;
 mod house;
 mod news;
+mod retract;
 mod uses;
 mod workers;
 

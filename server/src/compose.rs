@@ -47,5 +47,9 @@ impl std::fmt::Debug for Registries {
 #[must_use]
 pub fn registries(config: &Config) -> Registries {
     let owner = config.access.npm_unscoped_owner.clone();
-    Registries::new(vec![Arc::new(packhouse_npm::Npm::new(owner))])
+    Registries::new(vec![
+        Arc::new(packhouse_npm::Npm::new(owner)),
+        Arc::new(packhouse_docker::Docker::container()),
+        Arc::new(packhouse_docker::Docker::repository_scoped()),
+    ])
 }

@@ -1,5 +1,6 @@
 //! What a call is allowed to hold: questions for reads, deeds for writes.
 
+mod containers;
 mod read;
 mod write;
 

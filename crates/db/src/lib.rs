@@ -18,6 +18,7 @@ pub mod grants;
 pub mod jobs;
 pub mod outbox;
 pub mod packages;
+pub mod references;
 pub mod repositories;
 pub mod settings;
 pub mod tags;

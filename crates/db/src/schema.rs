@@ -179,6 +179,7 @@ diesel::table! {
         digest -> Text,
         media_type -> Nullable<Text>,
         size_bytes -> BigInt,
+        artifact_type -> Nullable<Text>,
     }
 }
 

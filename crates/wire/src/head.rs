@@ -28,10 +28,12 @@ impl Head {
     /// The first value of a query parameter, decoded; `+` is a space.
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (form_decode(key) == name).then(|| form_decode(value).into_owned())
-        })
+        form_values(&self.query, name).next()
+    }
+
+    /// Every value of a query parameter that may stand there more than once, decoded.
+    pub fn query_values(&self, name: &str) -> impl Iterator<Item = String> {
+        form_values(&self.query, name)
     }
 
     /// A header's value where it is there and plain text.
@@ -45,6 +47,15 @@ impl Head {
     pub fn content_length(&self) -> Option<u64> {
         self.header(&http::header::CONTENT_LENGTH)?.parse().ok()
     }
+}
+
+/// The values of one field of a form (`application/x-www-form-urlencoded`), decoded, in their
+/// order.
+pub fn form_values(form: &str, name: &str) -> impl Iterator<Item = String> {
+    form.split('&').filter_map(move |pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (form_decode(key) == name).then(|| form_decode(value).into_owned())
+    })
 }
 
 fn form_decode(text: &str) -> Cow<'_, str> {

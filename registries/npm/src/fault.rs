@@ -78,7 +78,10 @@ pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
             | Thing::Team
             | Thing::File
             | Thing::Tag
-            | Thing::Token => not_found(),
+            | Thing::Token
+            | Thing::Blob
+            | Thing::Upload
+            | Thing::Reference => not_found(),
         },
         Fault::Unauthenticated { need, why } => unauthenticated(need, *why),
         Fault::Denied { need, lack } => {
@@ -120,7 +123,7 @@ pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
 fn unauthenticated(need: &Need, why: Unproven) -> Reply {
     let (challenge, text) = match why {
         Unproven::Missing => (r#"Bearer realm="packhouse""#, "authentication required"),
-        Unproven::Invalid(Scheme::Bearer) => (
+        Unproven::Invalid(Scheme::Bearer) | Unproven::TooNarrow => (
             r#"Bearer realm="packhouse", error="invalid_token""#,
             "Bad credentials",
         ),
@@ -129,7 +132,9 @@ fn unauthenticated(need: &Need, why: Unproven) -> Reply {
     let message = match (need, why) {
         (Need::SignIn, _) => "Accounts have no passwords here: use an access token as the password",
         (_, Unproven::Missing) => "Send an access token for this registry",
-        (_, Unproven::Invalid(_)) => "The access token is wrong, expired or revoked",
+        (_, Unproven::Invalid(_) | Unproven::TooNarrow) => {
+            "The access token is wrong, expired or revoked"
+        }
     };
     error(StatusCode::UNAUTHORIZED, text, message)
         .with(
