@@ -72,7 +72,9 @@ pub(crate) fn reply(docker: Docker, fault: &Fault, head: &Head) -> Reply {
             // no client may conclude from a 404 that there is no such list
             Ok(Asked::Read(_, Read::Referrers { .. })) => lists::no_referrers(),
             // whoever may not make it is not told whether it is there
-            Ok(Asked::Write(Need::Publish(_), _)) => denied(&Lack::Role, true).reply(),
+            Ok(Asked::Read(Need::Publish(_), _) | Asked::Write(Need::Publish(_), _)) => {
+                denied(&Lack::Role, true).reply()
+            }
             _ => word(
                 StatusCode::NOT_FOUND,
                 "NAME_UNKNOWN",
