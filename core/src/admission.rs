@@ -7,8 +7,11 @@ use moka::sync::Cache;
 use packhouse_db::packages::HeadRow;
 use packhouse_db::tokens::TokenRow;
 use packhouse_db::{AccountKind, Conn, accounts, packages, repositories, teams, ties, tokens};
-use packhouse_names::{AccountId, Login, OrgRole, TokenKind, TokenText, Visibility};
+use packhouse_names::{
+    AccountId, Ecosystem, Login, OrgRole, TokenId, TokenKind, TokenText, Visibility,
+};
 
+use crate::bearer::{self, Held};
 use crate::cx::{ReadCx, WriteCx};
 use crate::fault::{Fault, Lack, Thing, Unproven};
 use crate::freshness::Moment;
@@ -17,9 +20,9 @@ use crate::hits::Hits;
 use crate::house::House;
 use crate::model::PackageRef;
 use crate::policy::{
-    AnyTies, Creation, Credential, Declared, Identity, Need, Operation, OrganizationOperation,
-    PackageFacts, Principal, Refusal, Scopes, Ties, TokenHash, WorkflowIdentity, WorkflowTies,
-    decide, decide_browsing, decide_creation, decide_organization,
+    AnyTies, Creation, Credential, Declared, HouseRules, Identity, Need, Operation,
+    OrganizationOperation, PackageFacts, Principal, Refusal, Scopes, Ties, TokenHash,
+    WorkflowIdentity, WorkflowTies, decide, decide_browsing, decide_creation, decide_organization,
 };
 use crate::registry::Credentials;
 use crate::uses::Uses;
@@ -32,6 +35,9 @@ const MAX_HEADS: u64 = 20_000;
 #[derive(Debug)]
 pub(crate) struct Admission {
     tokens: Cache<TokenHash, Arc<KeptToken>>,
+    /// The same tokens, as short-lived ones name them.
+    token_ids: Cache<TokenId, Arc<KeptToken>>,
+    bearers: Cache<Box<str>, Arc<Held>>,
     heads: Cache<PackageRef, Arc<PackageHead>>,
     uses: Uses,
     token_hits: Hits,
@@ -62,6 +68,8 @@ impl Admission {
     pub(crate) fn new() -> Self {
         Self {
             tokens: Cache::new(MAX_TOKENS),
+            token_ids: Cache::new(MAX_TOKENS),
+            bearers: Cache::new(MAX_TOKENS),
             heads: Cache::new(MAX_HEADS),
             uses: Uses::default(),
             token_hits: Hits::of("tokens"),
@@ -76,8 +84,8 @@ impl Admission {
 }
 
 impl House {
-    /// Says who asks. A need to sign in looks at no header; every other accepts what came only
-    /// if it holds: a wrong token is never taken for nobody.
+    /// Says who asks at the registry of an ecosystem. A need to sign in looks at no header; every
+    /// other accepts what came only if it holds: a wrong token is never taken for nobody.
     ///
     /// # Errors
     /// [`Fault::Unauthenticated`] for credentials that do not hold.
@@ -85,14 +93,59 @@ impl House {
         &self,
         credentials: Option<&Credentials>,
         need: &Need,
+        at: Ecosystem,
     ) -> Result<Principal, Fault> {
         self.news.catch_up(&self.db, &self.freshness).await?;
         match credentials {
             Some(credentials) if *need != Need::SignIn => {
+                if bearer::has_form(credentials) {
+                    return self.prove_bearer(credentials, need, at).await;
+                }
                 Ok(Principal::Known(self.prove(credentials, need).await?))
             }
             _ => Ok(Principal::Anonymous),
         }
+    }
+
+    /// Checks a short-lived token, and the credential that it was made from as that is now.
+    async fn prove_bearer(
+        &self,
+        credentials: &Credentials,
+        need: &Need,
+        at: Ecosystem,
+    ) -> Result<Principal, Fault> {
+        let invalid = || Fault::Unauthenticated {
+            need: Box::new(need.clone()),
+            why: Unproven::Invalid(credentials.scheme),
+        };
+        let text = credentials.secret.as_str();
+        let held = match self.admission.bearers.get(text) {
+            Some(held) => held,
+            None => {
+                let held = Arc::new(self.bearer_key.open(text).ok_or_else(invalid)?);
+                self.admission
+                    .bearers
+                    .insert(text.into(), Arc::clone(&held));
+                held
+            }
+        };
+        if !held.holds(at, self.now()) {
+            return Err(invalid());
+        }
+        let Some(id) = held.credential else {
+            return Ok(Principal::Anonymous);
+        };
+        let kept = self.admission.token_ids.get(&id);
+        let kept = kept.filter(|kept| self.freshness.holds_token(id, kept.read_at));
+        let kept = match self.admission.token_hits.count(kept) {
+            Some(kept) => kept,
+            None => {
+                let found = self.read_token(move |conn| Ok(tokens::find_row(conn, id)?));
+                found.await?.ok_or_else(invalid)?
+            }
+        };
+        let credential = self.in_time(&kept).ok_or_else(invalid)?;
+        Ok(Principal::Narrowed(credential, Arc::clone(&held.access)))
     }
 
     /// Checks credentials and finds whose they are.
@@ -107,18 +160,30 @@ impl House {
         };
         let text = TokenText::parse(&credentials.secret).ok_or_else(invalid)?;
         let hash = TokenHash::of(&text);
-        let now = self.now();
         let kept = match self.admission.token_hits.count(self.kept_token(&hash)) {
             Some(kept) => kept,
-            None => self.read_token(hash).await?.ok_or_else(invalid)?,
+            None => {
+                let found = self
+                    .read_token(move |conn| Ok(tokens::find_by_hash(conn, hash.as_bytes())?))
+                    .await?
+                    .ok_or_else(invalid)?;
+                self.admission.tokens.insert(hash, Arc::clone(&found));
+                found
+            }
         };
+        self.in_time(&kept).ok_or_else(invalid)
+    }
+
+    /// The credential where it has not expired; notes that it was used.
+    fn in_time(&self, kept: &KeptToken) -> Option<Arc<Credential>> {
+        let now = self.now();
         if kept.credential.expires_at.is_some_and(|at| at <= now) {
-            return Err(invalid());
+            return None;
         }
         if kept.used_on.swap(now.day(), Ordering::Relaxed) != now.day() {
             self.admission.uses.note(kept.credential.token, now.day());
         }
-        Ok(Arc::clone(&kept.credential))
+        Some(Arc::clone(&kept.credential))
     }
 
     fn kept_token(&self, hash: &TokenHash) -> Option<Arc<KeptToken>> {
@@ -128,12 +193,12 @@ impl House {
             .then_some(kept)
     }
 
-    async fn read_token(&self, hash: TokenHash) -> Result<Option<Arc<KeptToken>>, Fault> {
+    async fn read_token(
+        &self,
+        find: impl FnMut(&mut Conn) -> Result<Option<TokenRow>, Fault> + Send + 'static,
+    ) -> Result<Option<Arc<KeptToken>>, Fault> {
         let read_at = self.freshness.moment();
-        let found = self
-            .db
-            .read(move |conn| Ok::<_, Fault>(tokens::find_by_hash(conn, hash.as_bytes())?))
-            .await?;
+        let found = self.db.read(find).await?;
         let Some(row) =
             found.filter(|row| row.token.revoked_at.is_none() && row.bearer.suspended_at.is_none())
         else {
@@ -146,7 +211,9 @@ impl House {
             read_at,
             used_on,
         });
-        self.admission.tokens.insert(hash, Arc::clone(&kept));
+        self.admission
+            .token_ids
+            .insert(kept.credential.token, Arc::clone(&kept));
         Ok(Some(kept))
     }
 
@@ -180,7 +247,20 @@ impl House {
         Ok(WriteCx(self.admit_read(principal, need).await?))
     }
 
-    async fn grant(&self, principal: &Principal, need: &Need) -> Result<Granted, Fault> {
+    pub(crate) async fn grant(&self, principal: &Principal, need: &Need) -> Result<Granted, Fault> {
+        let granted = self.decided(principal, need).await?;
+        // last: what its owner may not do either, no wider token would allow
+        if principal.allows(need) {
+            Ok(granted)
+        } else {
+            Err(Fault::Unauthenticated {
+                need: Box::new(need.clone()),
+                why: Unproven::TooNarrow,
+            })
+        }
+    }
+
+    async fn decided(&self, principal: &Principal, need: &Need) -> Result<Granted, Fault> {
         let Some(package) = need.package() else {
             return self.grant_plain(principal, need).await;
         };
@@ -340,6 +420,18 @@ fn is_addressed(row: &HeadRow, package: &PackageRef) -> bool {
     }
 }
 
+/// Whether a principal may read a package that was found by other ways than its address.
+pub(crate) fn may_read(
+    conn: &mut Conn,
+    principal: &Principal,
+    row: &HeadRow,
+    rules: HouseRules,
+) -> Result<bool, Fault> {
+    let ties = package_ties(conn, principal, row)?;
+    let facts = facts(row);
+    Ok(decide(Operation::Read, principal, &facts, &ties, rules).is_ok())
+}
+
 fn package_ties(conn: &mut Conn, principal: &Principal, row: &HeadRow) -> Result<AnyTies, Fault> {
     let Some(credential) = principal.credential() else {
         return Ok(AnyTies::Account(Ties::default()));
@@ -433,7 +525,7 @@ pub(crate) fn facts(row: &HeadRow) -> PackageFacts {
         row.owner.default_visibility
     };
     PackageFacts {
-        is_container: row.package.ecosystem == packhouse_names::Ecosystem::Container,
+        is_container: row.package.ecosystem == Ecosystem::Container,
         is_repository_scoped,
         inherits: row.package.inherit_access && row.repository.is_some(),
         visibility,

@@ -65,7 +65,10 @@ impl House {
         }
     }
 
-    async fn sweep(&self) {
+    async fn sweep(self: &Arc<Self>) {
+        if let Err(error) = self.sweep_uploads().await {
+            warn!(error = %error, "could not end abandoned uploads");
+        }
         match self.blobs.sweep(STAGING_TTL).await {
             Ok(0) => {}
             Ok(count) => info!(staged.count = count, "swept abandoned uploads"),

@@ -89,6 +89,12 @@ pub enum Thing {
     Tag,
     Token,
     Login,
+    /// Bytes that a package links by their digest.
+    Blob,
+    /// An upload that goes over several requests.
+    Upload,
+    /// Something that what was sent names, and that must be there first.
+    Reference,
 }
 
 impl std::fmt::Display for Thing {
@@ -103,6 +109,9 @@ impl std::fmt::Display for Thing {
             Self::Tag => "tag",
             Self::Token => "token",
             Self::Login => "login",
+            Self::Blob => "blob",
+            Self::Upload => "upload",
+            Self::Reference => "reference",
         })
     }
 }
@@ -117,6 +126,9 @@ pub enum Unproven {
     NotPublic,
     /// They are wrong, expired, revoked, or their owner is suspended.
     Invalid(crate::registry::Scheme),
+    /// They hold, and their owner may do it; but the short-lived token does not list it. A wider
+    /// one would do.
+    TooNarrow,
 }
 
 /// What somebody who is known lacks; clients word the two differently.

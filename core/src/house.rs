@@ -11,6 +11,8 @@ use packhouse_wire::BlobContent;
 use tracing::warn;
 
 use crate::admission::Admission;
+use crate::bearer::{self, BearerKey};
+use crate::blobs::Links;
 use crate::clock::Clock;
 use crate::documents::Documents;
 use crate::downloads::Downloads;
@@ -18,6 +20,7 @@ use crate::events::Event;
 use crate::fault::Fault;
 use crate::files::Files;
 use crate::freshness::{Freshness, Touched};
+use crate::kept::KeptVersions;
 use crate::news::News;
 use crate::settings::Settings;
 use crate::signing::{self, PrivateKey, Signer};
@@ -43,11 +46,15 @@ pub struct House {
     pub(crate) instance: String,
     /// Signs for the house; its key is shared by every process.
     pub(crate) signer: Signer,
+    /// What short-lived tokens are signed with, the same in every process of the house.
+    pub(crate) bearer_key: BearerKey,
     pub(crate) freshness: Freshness,
     pub(crate) news: News,
     pub(crate) admission: Admission,
     pub(crate) documents: Documents,
     pub(crate) files: Files,
+    pub(crate) links: Links,
+    pub(crate) kept: KeptVersions,
     pub(crate) downloads: Downloads,
     pub(crate) workers: Workers,
     /// Threads that hash large bodies.
@@ -85,12 +92,14 @@ impl House {
         db.migrate().await?;
         let fresh = uuid::Uuid::now_v7().simple().to_string();
         let new_key = PrivateKey::generate()?;
-        let (instance, key, seen) = db
+        let fresh_key = bearer::fresh_key();
+        let (instance, key, bearer_key, seen) = db
             .write(move |tx| {
                 let mut shared = |name, new| packhouse_db::settings::put_if_absent(tx, name, new);
                 let instance = shared("instance", &fresh)?;
                 let key = PrivateKey::kept(shared(signing::SETTING, new_key.reveal())?);
-                Ok::<_, Fault>((instance, key, outbox::watermark(tx)?))
+                let bearer_key = shared("bearer-key", &fresh_key)?;
+                Ok::<_, Fault>((instance, key, bearer_key, outbox::watermark(tx)?))
             })
             .await?;
         Ok(Arc::new(Self {
@@ -103,6 +112,9 @@ impl House {
             hashers: packhouse_blob::Workers::new(settings.workers),
             freshness: Freshness::new(),
             signer: Signer::new(&key)?,
+            bearer_key: BearerKey::read(&bearer_key)?,
+            links: Links::new(),
+            kept: KeptVersions::new(),
             instance,
             db,
             blobs,

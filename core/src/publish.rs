@@ -3,23 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhouse_db::packages::{NewPackage, Package};
-use packhouse_db::{
-    AccountKind, DbError, Tx, accounts, blobs, files, grants, packages, repositories, tags, ties,
-    versions,
-};
+use packhouse_db::packages::Package;
+use packhouse_db::{DbError, Tx, blobs, files, packages, references, tags, versions};
 use packhouse_names::{
-    FileName, NormalizedVersion, PackageId, RepoRole, RepositoryId, Role, StorageKey, TagName,
-    Timestamp, VersionText, Visibility,
+    FileName, NormalizedVersion, PackageId, StorageKey, TagName, Timestamp, VersionId, VersionText,
 };
 use serde_json::json;
 
-use crate::admission::{Asked, may_members_create, refused, resolve};
+use crate::creation::{Creating, Wishes};
 use crate::events;
-use crate::fault::{Fault, Thing};
+use crate::fault::Fault;
 use crate::house::{Done, House};
+use crate::kept::Kept;
 use crate::model::{PackageRef, RepositoryRef};
-use crate::policy::{HouseRules, Identity, Need, Operation, Principal, decide, decide_creation};
+use crate::policy::{HouseRules, Principal};
 use crate::stage::Staged;
 
 /// How long a deleted version can be restored, and so keeps its number.
@@ -27,9 +24,6 @@ const RESTORABLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How long a lost answer may be asked for again (npm retries a `PUT` by itself).
 const REPLAYABLE: Duration = Duration::from_secs(15 * 60);
-
-/// Races to make one package that a publish may lose before it is told to come back.
-const MAX_RACES: u32 = 4;
 
 /// A version about to be published, as a format built it.
 #[derive(Debug)]
@@ -62,6 +56,9 @@ pub struct Draft {
     /// Marks one run of a client: the same bytes from the same run within a quarter of an hour
     /// are a lost answer asked again, not a second publish.
     pub replay_key: Option<String>,
+    /// For a version that is named by the digest of a document: the document. Publishing the same
+    /// one again is a success that moves the tags and no more.
+    pub kept: Option<Kept>,
 }
 
 /// A file of a draft.
@@ -119,6 +116,7 @@ impl House {
         let keys: Vec<_> = kept.iter().map(|file| file.storage.clone()).collect();
         let at = self.now();
         let rules = self.settings.rules();
+        let is_sparse = self.settings.sparse_images;
         let done = self
             .commit(move |tx| {
                 Publishing {
@@ -126,6 +124,7 @@ impl House {
                     principal: &principal,
                     at,
                     rules,
+                    is_sparse,
                 }
                 .run(tx, &draft, kept)
             })
@@ -156,6 +155,8 @@ struct Publishing<'a> {
     principal: &'a Principal,
     at: Timestamp,
     rules: HouseRules,
+    /// What a document names need not be there.
+    is_sparse: bool,
 }
 
 impl Publishing<'_> {
@@ -165,9 +166,34 @@ impl Publishing<'_> {
         draft: &Draft,
         kept: Vec<KeptFile>,
     ) -> Result<Done<Outcome>, Fault> {
-        let (id, is_first) = self.package_row(tx, draft)?;
+        let creating = Creating {
+            package: self.package,
+            principal: self.principal,
+            at: self.at,
+            rules: self.rules,
+        };
+        let wishes = Wishes {
+            source: draft.source.as_ref(),
+            ask_public: draft.ask_public,
+        };
+        let home = creating.package_row(tx, &wishes)?;
+        let id = home.package;
         let package = packages::lock(tx, id)?;
-        if let Some(taken) = versions::find(tx, id, &draft.key)? {
+        let is_first = package.live_versions == 0;
+        if let Some(document) = &draft.kept {
+            if is_first && !home.is_made {
+                creating.link(tx, &package, draft.source.as_ref())?;
+            }
+            match versions::find(tx, id, &draft.key)? {
+                Some(taken) if taken.deleted_at.is_none() => {
+                    return self.tag_again(tx, &package, taken.listed.id, draft);
+                }
+                // its bytes are its name: the new version is all that the deleted one was
+                Some(deleted) => versions::remove(tx, deleted.listed.id)?,
+                None => {}
+            }
+            document.check(tx, id, self.is_sparse)?;
+        } else if let Some(taken) = versions::find(tx, id, &draft.key)? {
             if self.is_replay(tx, draft, &kept, &taken)? {
                 let published = Published {
                     package: id,
@@ -189,16 +215,22 @@ impl Publishing<'_> {
             }
         }
         let since = self.at.before(RESTORABLE);
-        if versions::is_taken_by_deleted_package(tx, &package, &draft.key, since)? {
+        if draft.kept.is_none()
+            && versions::is_taken_by_deleted_package(tx, &package, &draft.key, since)?
+        {
             return Err(Fault::Conflict(draft.version.to_string()));
         }
-        let size = kept.iter().map(|file| file.digests.size).sum();
+        let size = kept.iter().map(|file| file.digests.size).sum::<u64>()
+            + draft.kept.as_ref().map_or(0, Kept::total_size);
         let version = versions::insert(tx, &self.version_row(id, draft, size)).map_err(
             |error| match error {
                 DbError::Duplicate => Fault::Conflict(draft.version.to_string()),
                 other => other.into(),
             },
         )?;
+        if let Some(document) = &draft.kept {
+            references::insert(tx, version, &document.rows())?;
+        }
         let mut losers = Vec::new();
         for file in kept {
             losers.extend(self.file_row(tx, id, version, file)?);
@@ -211,6 +243,7 @@ impl Publishing<'_> {
             "version": draft.version.as_str(),
             "revision": revision,
             "first": is_first,
+            "tags": draft.tags,
         });
         let actor = events::actor(self.principal);
         let event = events::about_package("package.published", id, actor, &payload);
@@ -226,150 +259,45 @@ impl Publishing<'_> {
         })
     }
 
-    /// The package to publish to; made if it is not there. Decided again on what is there now:
-    /// between admission and this transaction a package can come, go or change hands.
-    fn package_row(&self, tx: &mut Tx<'_>, draft: &Draft) -> Result<(PackageId, bool), Fault> {
-        for _attempt in 0..MAX_RACES {
-            let (row, asked) = resolve(tx, self.package, self.principal)?;
-            let decision = match (&row, &asked) {
-                (Some(row), Asked::Package(ties)) => {
-                    let facts = crate::admission::facts(row);
-                    decide(Operation::Publish, self.principal, &facts, ties, self.rules)
-                }
-                (_, Asked::Creation(creation, ties)) => decide_creation(
-                    Operation::Publish,
-                    self.principal,
-                    creation,
-                    ties,
-                    self.rules,
-                ),
-                (None, Asked::Package(_)) => {
-                    return Err(Fault::internal("ties to a package that is not there"));
-                }
-            };
-            let need = || Need::Publish(self.package.clone());
-            decision.map_err(|refusal| refused(refusal, &need()))?;
-            if let Some(row) = row {
-                return Ok((row.package.id, row.package.live_versions == 0));
-            }
-            if let Some(id) = self.create(tx, draft)? {
-                return Ok((id, true));
-            }
-            // somebody was faster: decide on what they made
-        }
-        Err(Fault::Busy(Duration::from_secs(1)))
-    }
-
-    /// Makes the package; `None` when somebody else just did.
-    fn create(&self, tx: &mut Tx<'_>, draft: &Draft) -> Result<Option<PackageId>, Fault> {
-        let namespace = &self.package.namespace;
-        let owner = accounts::find_by_login(tx, &namespace.owner.key())?
-            .ok_or_else(|| Fault::not_found(Thing::Account, namespace.owner.as_str()))?;
-        let place = self.place(tx, &owner, draft)?;
-        let new = NewPackage {
-            owner_id: owner.id,
-            ecosystem: self.package.ecosystem,
-            name: self.package.name.clone(),
-            name_key: self.package.key.clone(),
-            repository_id: place.repository,
-            visibility: place.visibility,
-            inherit_access: place.inherits,
-            created_at: self.at,
-        };
-        let (made, is_new) = packages::insert_or_get(tx, &new)?;
-        if !is_new {
-            return Ok(None);
-        }
-        let Some(credential) = self.principal.credential() else {
-            return Err(Fault::internal("a publish without a principal"));
-        };
-        match &credential.identity {
-            Identity::Workflow(workflow) => {
-                grants::put_actions(tx, made.id, workflow.repository, Role::Admin)?;
-            }
-            Identity::User { .. }
-                if owner.kind == AccountKind::Organization
-                    && !self.package.ecosystem.is_repository_scoped() =>
-            {
-                grants::put_user(tx, made.id, credential.account, Role::Admin)?;
-            }
-            Identity::User { .. } => {}
-        }
-        Ok(Some(made.id))
-    }
-
-    /// Where a new package comes to lie: its link, its visibility, whose list decides.
-    fn place(
+    /// A document that is there already: what tags do not name it yet do so now.
+    fn tag_again(
         &self,
         tx: &mut Tx<'_>,
-        owner: &accounts::Account,
+        package: &Package,
+        version: VersionId,
         draft: &Draft,
-    ) -> Result<Place, Fault> {
-        if let Some(name) = &self.package.namespace.repository {
-            let repository = repositories::find(tx, owner.id, &name.key())?
-                .ok_or_else(|| Fault::not_found(Thing::Repository, name.as_str()))?;
-            return Ok(Place {
-                repository: Some(repository.id),
-                visibility: repository.visibility,
-                inherits: true,
-            });
+    ) -> Result<Done<Outcome>, Fault> {
+        let mut moved = Vec::new();
+        for tag in &draft.tags {
+            if tags::find(tx, package.id, tag)? != Some(version) {
+                tags::put(tx, package.id, tag, version, self.at)?;
+                moved.push(tag.as_str());
+            }
         }
-        let identity = self
-            .principal
-            .credential()
-            .map(|credential| &credential.identity);
-        if let Some(Identity::Workflow(workflow)) = identity {
-            let repository = repositories::by_id(tx, workflow.repository)?
-                .ok_or_else(|| Fault::internal("a workflow of a repository that is gone"))?;
-            return Ok(Place {
-                repository: Some(repository.id),
-                visibility: repository.visibility,
-                inherits: owner.inherit_access_default,
-            });
-        }
-        let repository = self.linkable(tx, owner, draft)?;
-        let may_be_public =
-            owner.kind == AccountKind::User || may_members_create(owner, Visibility::Public);
-        let visibility = if draft.ask_public && may_be_public {
-            Visibility::Public
-        } else {
-            owner.default_visibility
+        let mut published = Published {
+            package: package.id,
+            revision: package.revision,
+            is_first: false,
+            is_replay: true,
         };
-        Ok(Place {
-            inherits: repository.is_some() && owner.inherit_access_default,
-            repository,
-            visibility,
+        let mut events = Vec::new();
+        if !moved.is_empty() {
+            published.revision = packages::bump(tx, package.id, self.at)?;
+            let payload = json!({
+                "version_id": version.get(),
+                "version": draft.version.as_str(),
+                "revision": published.revision,
+                "tags": moved,
+            });
+            let actor = events::actor(self.principal);
+            let kind = "package.tagged";
+            events.push(events::about_package(kind, package.id, actor, &payload));
+        }
+        let losers = Vec::new();
+        Ok(Done {
+            answer: Outcome { published, losers },
+            events,
         })
-    }
-
-    /// The repository that the draft names, where it is the owner's and the publisher may write
-    /// to it; any other is published unlinked.
-    fn linkable(
-        &self,
-        tx: &mut Tx<'_>,
-        owner: &accounts::Account,
-        draft: &Draft,
-    ) -> Result<Option<RepositoryId>, Fault> {
-        let (Some(source), Some(credential)) = (&draft.source, self.principal.credential()) else {
-            return Ok(None);
-        };
-        if source.owner != owner.login {
-            return Ok(None);
-        }
-        let Some(repository) = repositories::find(tx, owner.id, &source.name.key())? else {
-            return Ok(None);
-        };
-        let found = ties::load_namespace(tx, credential.account, owner.id, Some(repository.id))?;
-        let is_site_admin = matches!(
-            credential.identity,
-            Identity::User {
-                site_admin: true,
-                ..
-            }
-        );
-        let writes =
-            is_site_admin || found.repository_role.map(RepoRole::on_packages) >= Some(Role::Write);
-        Ok(writes.then_some(repository.id))
     }
 
     fn version_row(&self, package: PackageId, draft: &Draft, size: u64) -> versions::NewVersion {
@@ -388,8 +316,8 @@ impl Publishing<'_> {
             standing_reason: None,
             publisher_id: events::actor(self.principal),
             replay_key: draft.replay_key.clone(),
-            kept: None,
-            kept_media_type: None,
+            kept: draft.kept.as_ref().map(|kept| kept.bytes.to_vec()),
+            kept_media_type: draft.kept.as_ref().map(|kept| kept.media_type.clone()),
             size_bytes: size,
             created_at: self.at,
         }
@@ -401,7 +329,7 @@ impl Publishing<'_> {
         &self,
         tx: &mut Tx<'_>,
         package: PackageId,
-        version: packhouse_names::VersionId,
+        version: VersionId,
         file: KeptFile,
     ) -> Result<Option<StorageKey>, Fault> {
         let blob = blobs::insert_or_get(
@@ -437,7 +365,7 @@ impl Publishing<'_> {
         &self,
         tx: &mut Tx<'_>,
         package: &Package,
-        version: packhouse_names::VersionId,
+        version: VersionId,
         draft: &Draft,
     ) -> Result<(), Fault> {
         let first: &[TagName] = if package.live_versions == 0 {
@@ -485,11 +413,4 @@ fn lines(list: &[String]) -> Option<String> {
         .filter(|item| !item.is_empty())
         .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
-/// Where a new package comes to lie.
-struct Place {
-    repository: Option<RepositoryId>,
-    visibility: Visibility,
-    inherits: bool,
 }

@@ -15,6 +15,12 @@ pub trait Registry: Send + Sync + 'static {
     /// Which ecosystem this is.
     fn ecosystem(&self) -> Ecosystem;
 
+    /// Where this ecosystem's clients insist to find it. The addresses themselves belong to the
+    /// server.
+    fn mount(&self) -> Mount {
+        Mount::AnyPrefix
+    }
+
     /// Every request shape that `route` knows, as `METHOD /pattern` with `{placeholders}`.
     ///
     /// It is the metric label and the list that the permission test walks, so a call's
@@ -54,6 +60,16 @@ pub trait Registry: Send + Sync + 'static {
     /// Says "no" in this ecosystem's own words, challenge header included. `head` knows the base
     /// it came in by; `route` it again to learn which call was refused.
     fn fault(&self, fault: &Fault, head: &Head) -> Reply;
+}
+
+/// Where clients can find a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mount {
+    /// Under whatever address they are given.
+    AnyPrefix,
+    /// At the root of a host alone: the first segments of its addresses, which `route` gets to
+    /// see.
+    Root(&'static [&'static str]),
 }
 
 /// One decoded request. The split is what makes reads unable to write.

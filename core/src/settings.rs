@@ -11,6 +11,10 @@ pub struct Settings {
     pub anonymous_read: bool,
     /// The largest file of a package, in bytes; containers have a limit of their own.
     pub max_package_bytes: u64,
+    /// The largest blob of a container image, in bytes.
+    pub max_layer_bytes: u64,
+    /// Whether a manifest may name children and layers that are not there.
+    pub sparse_images: bool,
     /// What rendered index documents may take in memory, in bytes.
     pub document_cache_bytes: u64,
     /// How far an archive is looked into.
@@ -24,6 +28,8 @@ impl Default for Settings {
         Self {
             anonymous_read: true,
             max_package_bytes: 2 << 30,
+            max_layer_bytes: 10 << 30,
+            sparse_images: false,
             document_cache_bytes: 32 << 20,
             archive_limits: Limits::default(),
             workers: std::thread::available_parallelism().map_or(2, usize::from),

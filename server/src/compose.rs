@@ -53,5 +53,9 @@ pub fn registries(config: &Config) -> Registries {
     } else {
         npm
     };
-    Registries::new(vec![Arc::new(npm)])
+    Registries::new(vec![
+        Arc::new(npm),
+        Arc::new(packhouse_docker::Docker::container()),
+        Arc::new(packhouse_docker::Docker::repository_scoped()),
+    ])
 }

@@ -40,6 +40,8 @@ pub async fn open(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Ho
         settings: Settings {
             anonymous_read: config.access.anonymous_read,
             max_package_bytes: config.limits.max_package_bytes,
+            max_layer_bytes: config.limits.max_layer_bytes,
+            sparse_images: config.limits.sparse_images,
             ..Settings::default()
         },
     })

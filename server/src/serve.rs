@@ -11,6 +11,7 @@ use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::HttpServer;
 use actix_web::dev::AppConfig;
 use anyhow::{Context as _, bail};
+use futures_util::future::join_all;
 use packhouse_core::House;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -51,16 +52,31 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 /// A server that answers.
 #[derive(Debug)]
 pub struct Serving {
-    address: SocketAddr,
-    is_tls: bool,
-    handle: ServerHandle,
-    server: JoinHandle<io::Result<()>>,
+    main: Listening,
+    /// The Docker registry's, where it has one of its own.
+    docker: Option<Listening>,
     readiness: Arc<Readiness>,
     house: Arc<House>,
     background: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
     /// Given up last: until then nobody else opens the house.
     _lock: HouseLock,
+}
+
+/// A listener that answers.
+#[derive(Debug)]
+struct Listening {
+    address: SocketAddr,
+    is_tls: bool,
+    handle: ServerHandle,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Listening {
+    fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
 }
 
 impl Serving {
@@ -82,25 +98,28 @@ impl Serving {
         // before the house, which registers counters of its own
         let exposition = Exposition::install()?;
         let house = house::open(config, &folder).await?;
-        let listener = listen(config.http.listen)
-            .with_context(|| format!("cannot listen on {}", config.http.listen))?;
-        let address = listener.local_addr()?;
-        let addresses = Addresses {
-            listener: address,
-            is_tls: tls.is_some(),
-        };
-        let mounts = Mounts::new(&config.http, &addresses, &registries)?;
         let readiness = Arc::new(Readiness::new(Arc::clone(&house)));
-        let door = Arc::new(Door::new(
-            Arc::clone(&house),
-            registries.clone(),
-            mounts,
-            exposition.clone(),
-            Arc::clone(&readiness),
-            patience,
-        ));
-        let is_tls = tls.is_some();
-        let (handle, server) = run(door, listener, tls).await?;
+        let door = |mounts| {
+            Arc::new(Door::new(
+                Arc::clone(&house),
+                registries.clone(),
+                mounts,
+                exposition.clone(),
+                Arc::clone(&readiness),
+                patience,
+            ))
+        };
+        let (listener, addresses) = bound(config.http.listen, tls.is_some())?;
+        let mounts = Mounts::new(&config.http, &addresses, &registries)?;
+        let main = run(door(mounts), listener, &addresses, tls.clone()).await?;
+        let docker = match config.http.docker_listen {
+            None => None,
+            Some(wanted) => {
+                let (listener, addresses) = bound(wanted, tls.is_some())?;
+                let mounts = Mounts::of_docker(&config.http, &addresses, &registries)?;
+                Some(run(door(mounts), listener, &addresses, tls).await?)
+            }
+        };
         let (stop, stopping) = watch::channel(false);
         let mut background = vec![
             tokio::spawn(Arc::clone(&house).tend(stopping.clone())),
@@ -114,10 +133,8 @@ impl Serving {
             }));
         }
         Ok(Self {
-            address,
-            is_tls,
-            handle,
-            server,
+            main,
+            docker,
             readiness,
             house,
             background,
@@ -129,14 +146,22 @@ impl Serving {
     /// The address that the listener took, its port included.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.main.address
     }
 
     /// Where the server is, as the line on stdout says it.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.is_tls { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        self.main.url()
+    }
+
+    /// Where every listener is, the main one first.
+    fn urls(&self) -> Vec<String> {
+        self.listeners().map(Listening::url).collect()
+    }
+
+    fn listeners(&self) -> impl Iterator<Item = &Listening> {
+        std::iter::once(&self.main).chain(&self.docker)
     }
 
     /// Stops: not ready any more, no new connections, what is being answered is finished within
@@ -146,8 +171,12 @@ impl Serving {
     /// What the listener failed with.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.readiness.drain();
-        self.handle.stop(true).await;
-        let ended = self.server.await.context("the listener's task")?;
+        let stops = self.listeners().map(|listener| listener.handle.stop(true));
+        join_all(stops).await;
+        let mut ended = Ok(());
+        for listener in std::iter::once(self.main).chain(self.docker) {
+            ended = ended.and(listener.server.await.context("the listener's task")?);
+        }
         self.stop.send_replace(true);
         for task in self.background {
             if let Err(error) = task.await {
@@ -160,7 +189,17 @@ impl Serving {
 
     /// Waits until the listener ends by itself, which it does only when it fails.
     async fn failed(&mut self) -> anyhow::Result<()> {
-        (&mut self.server).await.context("the listener's task")??;
+        let docker = async {
+            match &mut self.docker {
+                Some(docker) => (&mut docker.server).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = &mut self.main.server => ended,
+            ended = docker => ended,
+        }
+        .context("the listener's task")??;
         bail!("the listener ended");
     }
 }
@@ -174,21 +213,24 @@ pub async fn until_told_to_stop(config: Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let registries = compose::registries(&config);
     let mut serving = Serving::start(&config, registries, Patience::default()).await?;
-    announce(&serving.url()).context("cannot write to stdout")?;
+    announce(&serving.urls()).context("cannot write to stdout")?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         failed = serving.failed() => return failed,
     }
     info!("told to stop; finishing what is being answered");
-    let handle = serving.handle.clone();
+    let handles: Vec<ServerHandle> = serving
+        .listeners()
+        .map(|listener| listener.handle.clone())
+        .collect();
     let hurry = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         warn!("told again; open requests are cut off");
-        handle.stop(false).await;
+        join_all(handles.iter().map(|handle| handle.stop(false))).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -197,9 +239,11 @@ pub async fn until_told_to_stop(config: Config) -> anyhow::Result<()> {
     }
 }
 
-fn announce(url: &str) -> io::Result<()> {
+fn announce(urls: &[String]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "listening on {url}")?;
+    for url in urls {
+        writeln!(out, "listening on {url}")?;
+    }
     out.flush()
 }
 
@@ -225,6 +269,16 @@ async fn occupy(config: &Config, folder: &DataFolder) -> anyhow::Result<HouseLoc
     }
 }
 
+/// A listener, and what it really took.
+fn bound(wanted: SocketAddr, is_tls: bool) -> anyhow::Result<(TcpListener, Addresses)> {
+    let listener = listen(wanted).with_context(|| format!("cannot listen on {wanted}"))?;
+    let addresses = Addresses {
+        listener: listener.local_addr()?,
+        is_tls,
+    };
+    Ok((listener, addresses))
+}
+
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -240,8 +294,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 async fn run(
     door: Arc<Door>,
     listener: TcpListener,
+    addresses: &Addresses,
     tls: Option<ServerConfig>,
-) -> anyhow::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
+) -> anyhow::Result<Listening> {
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let (started, mut starts) = mpsc::channel(workers);
     let server = match tls {
@@ -270,7 +325,12 @@ async fn run(
             }
         }
     }
-    Ok((handle, server))
+    Ok(Listening {
+        address: addresses.listener,
+        is_tls: addresses.is_tls,
+        handle,
+        server,
+    })
 }
 
 /// What the framework's own server does for plain connections, over connections of ours.

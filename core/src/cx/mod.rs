@@ -1,6 +1,7 @@
 //! What a call is allowed to hold: questions for reads, deeds for writes.
 
 mod accounts;
+mod containers;
 mod read;
 mod write;
 

@@ -1,11 +1,13 @@
 //! Who may do what: decided here, once, on the resolved object.
 
+mod access;
 mod decide;
 mod need;
 mod plain;
 mod principal;
 mod token;
 
+pub use access::Access;
 pub use decide::{
     AnyTies, Creation, HouseRules, Operation, PackageFacts, Refusal, Ties, WorkflowTies, decide,
     decide_creation, effective_role, role_of,

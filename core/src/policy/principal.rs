@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use packhouse_names::{AccountId, Login, RepositoryId, Timestamp, TokenId};
 
-use super::{Declared, Scopes};
+use super::{Access, Declared, Need, Scopes};
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub enum Principal {
     Anonymous,
     /// Somebody whose token holds.
     Known(Arc<Credential>),
+    /// The same by a short-lived token that was made from it and allows no more than it lists.
+    Narrowed(Arc<Credential>, Arc<Access>),
 }
 
 impl Principal {
@@ -19,7 +21,17 @@ impl Principal {
     pub fn credential(&self) -> Option<&Credential> {
         match self {
             Self::Anonymous => None,
-            Self::Known(credential) => Some(credential),
+            Self::Known(credential) | Self::Narrowed(credential, _) => Some(credential),
+        }
+    }
+
+    /// Whether the token that was shown lists a need; one that is no list allows everything that
+    /// its owner may do.
+    #[must_use]
+    pub fn allows(&self, need: &Need) -> bool {
+        match self {
+            Self::Anonymous | Self::Known(_) => true,
+            Self::Narrowed(_, access) => access.covers(need),
         }
     }
 

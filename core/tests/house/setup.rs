@@ -196,7 +196,9 @@ pub(crate) async fn whoever(
         secret: secret.to_owned(),
         scheme: Scheme::Bearer,
     });
-    house.authenticate(credentials.as_ref(), need).await
+    house
+        .authenticate(credentials.as_ref(), need, Ecosystem::Npm)
+        .await
 }
 
 pub(crate) async fn reading(
@@ -276,6 +278,7 @@ pub(crate) async fn publish(
         authors: Vec::new(),
         tags: parcel.tags,
         tags_if_first: Vec::new(),
+        kept: None,
         source: parcel.source,
         ask_public: parcel.ask_public,
         replay_key: parcel.replay_key,

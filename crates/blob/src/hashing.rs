@@ -2,6 +2,8 @@ use std::fmt;
 use std::ops::BitOr;
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
+use digest::Digest as _;
+use digest::common::hazmat::{SerializableState, SerializedState};
 use packhouse_names::{Md5, Sha1, Sha256, Sha512};
 
 use crate::stream::count;
@@ -100,17 +102,68 @@ pub(crate) trait Absorb: Send + 'static {
     fn update(&mut self, bytes: &[u8]);
 }
 
+/// A sum that is computed in one go, or one whose state can be saved in between: aws-lc-rs is
+/// the faster one where the processor has no SHA instructions, and gives no state away.
+#[derive(Clone)]
+enum Sum<S> {
+    AtOnce(Context),
+    Saveable(S),
+}
+
+impl<S: digest::Digest> Sum<S> {
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::AtOnce(context) => context.update(bytes),
+            Self::Saveable(state) => state.update(bytes),
+        }
+    }
+
+    fn finish<const N: usize>(self) -> [u8; N] {
+        match self {
+            Self::AtOnce(context) => array(context.finish().as_ref()),
+            Self::Saveable(state) => array(&state.finalize()),
+        }
+    }
+}
+
+impl<S: SerializableState> Sum<S> {
+    fn save(&self, to: &mut Vec<u8>) -> Option<()> {
+        match self {
+            Self::AtOnce(_) => None,
+            Self::Saveable(state) => {
+                to.extend_from_slice(&state.serialize());
+                Some(())
+            }
+        }
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let mut saved = SerializedState::<S>::default();
+        let (own, rest) = from.split_at_checked(saved.len())?;
+        saved.copy_from_slice(own);
+        *from = rest;
+        S::deserialize(&saved).ok().map(Self::Saveable)
+    }
+}
+
 /// sha256 and size: what every body has.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    sha256: Context,
+    sha256: Sum<sha2::Sha256>,
     size: u64,
 }
 
 impl Identity {
     pub(crate) fn new() -> Self {
         Self {
-            sha256: Context::new(&SHA256),
+            sha256: Sum::AtOnce(Context::new(&SHA256)),
+            size: 0,
+        }
+    }
+
+    pub(crate) fn saveable() -> Self {
+        Self {
+            sha256: Sum::Saveable(sha2::Sha256::default()),
             size: 0,
         }
     }
@@ -140,7 +193,7 @@ impl Absorb for Identity {
 /// no md5.
 #[derive(Clone)]
 pub(crate) struct Others {
-    sha512: Option<Context>,
+    sha512: Option<Sum<sha2::Sha512>>,
     sha1: Option<Context>,
     md5: Option<md5::Md5>,
 }
@@ -148,12 +201,29 @@ pub(crate) struct Others {
 impl Others {
     pub(crate) fn new(sums: Sums) -> Self {
         Self {
-            sha512: sums.contains(Sums::SHA512).then(|| Context::new(&SHA512)),
+            sha512: sums
+                .contains(Sums::SHA512)
+                .then(|| Sum::AtOnce(Context::new(&SHA512))),
             sha1: sums
                 .contains(Sums::SHA1)
                 .then(|| Context::new(&SHA1_FOR_LEGACY_USE_ONLY)),
             md5: sums.contains(Sums::MD5).then(md5::Md5::default),
         }
+    }
+
+    /// sha512 alone is asked for in uploads that go over several requests.
+    pub(crate) fn saveable(sums: Sums) -> Self {
+        Self {
+            sha512: sums
+                .contains(Sums::SHA512)
+                .then(|| Sum::Saveable(sha2::Sha512::default())),
+            sha1: None,
+            md5: None,
+        }
+    }
+
+    pub(crate) const fn has_sha512(&self) -> bool {
+        self.sha512.is_some()
     }
 }
 
@@ -172,25 +242,53 @@ impl Absorb for Others {
             sha1.update(bytes);
         }
         if let Some(md5) = &mut self.md5 {
-            md5::Digest::update(md5, bytes);
+            md5.update(bytes);
         }
     }
 }
 
 pub(crate) fn join(identity: Identity, others: Others) -> Digests {
     Digests {
-        sha256: Sha256::new(array(identity.sha256.finish().as_ref())),
-        sha512: others
-            .sha512
-            .map(|sum| Sha512::new(array(sum.finish().as_ref()))),
+        sha256: Sha256::new(identity.sha256.finish()),
+        sha512: others.sha512.map(|sum| Sha512::new(sum.finish())),
         sha1: others
             .sha1
             .map(|sum| Sha1::new(array(sum.finish().as_ref()))),
-        md5: others
-            .md5
-            .map(|sum| Md5::new(md5::Digest::finalize(sum).into())),
+        md5: others.md5.map(|sum| Md5::new(sum.finalize().into())),
         size: identity.size,
     }
+}
+
+/// The first byte of a saved state: the generation of the crates whose states it holds. Another
+/// one is not read, and the bytes are hashed again.
+const GENERATION: u8 = 11;
+
+/// Both states as bytes; `None` where they are of the kind that cannot be saved.
+pub(crate) fn save(identity: &Identity, others: &Others) -> Option<Vec<u8>> {
+    let mut saved = vec![GENERATION, u8::from(others.sha512.is_some())];
+    saved.extend_from_slice(&identity.size.to_be_bytes());
+    identity.sha256.save(&mut saved)?;
+    if let Some(sha512) = &others.sha512 {
+        sha512.save(&mut saved)?;
+    }
+    Some(saved)
+}
+
+/// What [`save`] wrote; `None` for anything else.
+pub(crate) fn restore(saved: &[u8]) -> Option<(Identity, Others)> {
+    let (head, mut rest) = saved.split_at_checked(10)?;
+    let [GENERATION, has_sha512 @ (0 | 1), size @ ..] = head else {
+        return None;
+    };
+    let identity = Identity {
+        size: u64::from_be_bytes(size.try_into().ok()?),
+        sha256: Sum::restore(&mut rest)?,
+    };
+    let mut others = Others::new(Sums::NONE);
+    if *has_sha512 == 1 {
+        others.sha512 = Some(Sum::restore(&mut rest)?);
+    }
+    rest.is_empty().then_some((identity, others))
 }
 
 /// aws-lc-rs gives a slice whose length is the algorithm's, which the caller's type repeats.

@@ -19,6 +19,7 @@ type Objects = Arc<RwLock<HashMap<StorageKey, Bytes>>>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     objects: Objects,
+    suspended: Objects,
 }
 
 impl MemoryStore {
@@ -29,8 +30,7 @@ impl MemoryStore {
     }
 }
 
-fn insert(objects: &Objects, bytes: Bytes) -> StorageKey {
-    let key = key::fresh();
+fn insert(objects: &Objects, key: StorageKey, bytes: Bytes) -> StorageKey {
     objects
         .write()
         .unwrap_or_else(PoisonError::into_inner)
@@ -38,17 +38,51 @@ fn insert(objects: &Objects, bytes: Bytes) -> StorageKey {
     key
 }
 
+fn get(objects: &Objects, key: &StorageKey) -> Option<Bytes> {
+    let objects = objects.read().unwrap_or_else(PoisonError::into_inner);
+    objects.get(key).cloned()
+}
+
+fn remove(objects: &Objects, key: &StorageKey) {
+    objects
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(key);
+}
+
 #[async_trait]
 impl BlobStore for MemoryStore {
     async fn put(&self, bytes: Bytes) -> Result<StorageKey, BlobError> {
-        Ok(insert(&self.objects, bytes))
+        Ok(insert(&self.objects, key::fresh(), bytes))
     }
 
     async fn begin(&self) -> Result<Box<dyn BlobWriter>, BlobError> {
         Ok(Box::new(MemoryWriter {
-            objects: Arc::clone(&self.objects),
+            key: key::fresh(),
+            store: self.clone(),
             written: BytesMut::new(),
         }))
+    }
+
+    async fn resume(
+        &self,
+        key: &StorageKey,
+        length: u64,
+    ) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let missing = || BlobError::Missing { key: key.clone() };
+        let suspended = get(&self.suspended, key).ok_or_else(missing)?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let written = suspended.get(..length).ok_or_else(missing)?;
+        Ok(Box::new(MemoryWriter {
+            key: key.clone(),
+            store: self.clone(),
+            written: written.into(),
+        }))
+    }
+
+    async fn abandon(&self, key: &StorageKey) -> Result<(), BlobError> {
+        remove(&self.suspended, key);
+        Ok(())
     }
 
     async fn open(
@@ -56,13 +90,8 @@ impl BlobStore for MemoryStore {
         key: &StorageKey,
         range: Option<Range<u64>>,
     ) -> Result<BlobStream, BlobError> {
-        let object = self
-            .objects
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-            .cloned()
-            .ok_or_else(|| BlobError::Missing { key: key.clone() })?;
+        let object =
+            get(&self.objects, key).ok_or_else(|| BlobError::Missing { key: key.clone() })?;
         let size = count(object.len());
         let range = within(range, size)?;
         let out_of_range = |_too_large| BlobError::OutOfRange { size };
@@ -81,10 +110,7 @@ impl BlobStore for MemoryStore {
     }
 
     async fn delete(&self, key: &StorageKey) -> Result<(), BlobError> {
-        self.objects
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key);
+        remove(&self.objects, key);
         Ok(())
     }
 
@@ -107,7 +133,8 @@ impl BlobStore for MemoryStore {
 
 #[derive(Debug)]
 struct MemoryWriter {
-    objects: Objects,
+    key: StorageKey,
+    store: MemoryStore,
     written: BytesMut,
 }
 
@@ -122,7 +149,13 @@ impl BlobWriter for MemoryWriter {
         Ok(Box::new(Cursor::new(self.written.clone().freeze())))
     }
 
+    async fn suspend(self: Box<Self>) -> Result<StorageKey, BlobError> {
+        let written = self.written.freeze();
+        Ok(insert(&self.store.suspended, self.key, written))
+    }
+
     async fn finish(self: Box<Self>) -> Result<StorageKey, BlobError> {
-        Ok(insert(&self.objects, self.written.freeze()))
+        remove(&self.store.suspended, &self.key);
+        Ok(insert(&self.store.objects, self.key, self.written.freeze()))
     }
 }

@@ -31,6 +31,22 @@ pub trait BlobStore: Send + Sync + Debug + 'static {
     /// [`BlobError::Full`] and [`BlobError::Io`].
     async fn begin(&self) -> Result<Box<dyn BlobWriter>, BlobError>;
 
+    /// Goes on with an object that [`BlobWriter::suspend`] left, behind its first `length` bytes;
+    /// whatever was written beyond them is forgotten. One writer at a time: that is the caller's
+    /// to see to. Dropping the writer leaves the object suspended.
+    ///
+    /// # Errors
+    /// [`BlobError::Missing`] for an object that was swept, finished or never suspended, or has
+    /// fewer bytes; [`BlobError::Io`].
+    async fn resume(&self, key: &StorageKey, length: u64)
+    -> Result<Box<dyn BlobWriter>, BlobError>;
+
+    /// Removes a suspended object; one that is absent already is fine.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    async fn abandon(&self, key: &StorageKey) -> Result<(), BlobError>;
+
     /// Reads a range of an object, the whole of it when `range` is `None`. An empty range within
     /// the object gives an empty stream.
     ///
@@ -87,6 +103,13 @@ pub trait BlobWriter: Send + Debug {
     /// # Errors
     /// [`BlobError::Full`] and [`BlobError::Io`].
     async fn reader(&mut self) -> Result<Box<dyn ReadSeek>, BlobError>;
+
+    /// Makes what was written so far durable without ending the object, and names it for
+    /// [`BlobStore::resume`], in this process or another one. Nothing of it can be opened.
+    ///
+    /// # Errors
+    /// [`BlobError::Full`] and [`BlobError::Io`]; what was durable before still is.
+    async fn suspend(self: Box<Self>) -> Result<StorageKey, BlobError>;
 
     /// Makes the object durable, as [`BlobStore::put`] does, and names it.
     ///

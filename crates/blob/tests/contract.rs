@@ -48,6 +48,10 @@ contract!(
     a_long_object_comes_in_chunks_of_one_size,
     a_written_object_is_what_was_written,
     a_writer_can_be_looked_into_before_it_is_finished,
+    a_suspended_object_goes_on_where_it_was_left,
+    a_suspended_object_is_cut_to_the_length_asked_for,
+    a_dropped_writer_leaves_a_suspended_object_as_it_was,
+    an_abandoned_object_cannot_be_resumed,
     an_object_that_never_was_is_missing,
     a_deleted_object_is_missing_and_may_be_deleted_again,
     a_stream_goes_on_when_its_object_is_deleted,
@@ -173,6 +177,83 @@ async fn a_writer_can_be_looked_into_before_it_is_finished(store: impl BlobStore
         let key = writer.finish().await.unwrap();
         assert_eq!(read(&store, &key, None).await.unwrap(), whole);
     }
+}
+
+async fn a_suspended_object_goes_on_where_it_was_left(store: impl BlobStore) {
+    let whole = body(3 * CHUNK_BYTES);
+    let mut writer = store.begin().await.unwrap();
+    let mut key = None;
+    for cut in [0, 10, 2 * CHUNK_BYTES + 7] {
+        let length = u64::try_from(cut).unwrap();
+        if let Some(key) = &key {
+            writer = store.resume(key, length).await.unwrap();
+        }
+        let end = match cut {
+            0 => 10,
+            10 => 2 * CHUNK_BYTES + 7,
+            _ => whole.len(),
+        };
+        writer.write(whole.slice(cut..end)).await.unwrap();
+        let named = writer.suspend().await.unwrap();
+        assert!(key.is_none_or(|key| key == named));
+        assert!(matches!(
+            store.open(&named, None).await,
+            Err(BlobError::Missing { .. })
+        ));
+        key = Some(named);
+        writer = store.begin().await.unwrap();
+    }
+    let key = key.unwrap();
+    let length = u64::try_from(whole.len()).unwrap();
+    let writer = store.resume(&key, length).await.unwrap();
+    let finished = writer.finish().await.unwrap();
+    assert_eq!(read(&store, &finished, None).await.unwrap(), whole);
+    assert!(matches!(
+        store.resume(&key, 0).await,
+        Err(BlobError::Missing { .. })
+    ));
+}
+
+async fn suspended(store: &impl BlobStore, bytes: Bytes) -> StorageKey {
+    let mut writer = store.begin().await.unwrap();
+    writer.write(bytes).await.unwrap();
+    writer.suspend().await.unwrap()
+}
+
+async fn a_suspended_object_is_cut_to_the_length_asked_for(store: impl BlobStore) {
+    let key = suspended(&store, body(100)).await;
+    assert!(matches!(
+        store.resume(&key, 101).await,
+        Err(BlobError::Missing { .. })
+    ));
+    let mut writer = store.resume(&key, 40).await.unwrap();
+    writer.write(Bytes::from_static(b"end")).await.unwrap();
+    let mut seen = Vec::new();
+    let mut reader = writer.reader().await.unwrap();
+    reader.read_to_end(&mut seen).unwrap();
+    assert_eq!(seen, [&body(40)[..], b"end"].concat());
+    let key = writer.finish().await.unwrap();
+    assert_eq!(read(&store, &key, None).await.unwrap(), seen);
+}
+
+async fn a_dropped_writer_leaves_a_suspended_object_as_it_was(store: impl BlobStore) {
+    let key = suspended(&store, body(100)).await;
+    let mut writer = store.resume(&key, 100).await.unwrap();
+    writer.write(body(2 * CHUNK_BYTES)).await.unwrap();
+    drop(writer);
+    let writer = store.resume(&key, 100).await.unwrap();
+    let key = writer.finish().await.unwrap();
+    assert_eq!(read(&store, &key, None).await.unwrap(), body(100));
+}
+
+async fn an_abandoned_object_cannot_be_resumed(store: impl BlobStore) {
+    let key = suspended(&store, body(100)).await;
+    store.abandon(&key).await.unwrap();
+    store.abandon(&key).await.unwrap();
+    assert!(matches!(
+        store.resume(&key, 100).await,
+        Err(BlobError::Missing { .. })
+    ));
 }
 
 async fn an_object_that_never_was_is_missing(store: impl BlobStore) {

@@ -3,11 +3,11 @@
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
-use packhouse_names::{Digest, PackageId, Sha256, Sha512, StorageKey, Timestamp};
+use packhouse_names::{Digest, Ecosystem, PackageId, Sha256, Sha512, StorageKey, Timestamp};
 
 use crate::columns::Opt;
-use crate::conn::{Conn, Tx, on_conn};
-use crate::schema::{blobs, links};
+use crate::conn::{Conn, Link, Tx, on_conn};
+use crate::schema::{accounts, blobs, links, packages};
 use crate::sql::Cached;
 use crate::versions::stored_size;
 use crate::{BlobState, DbResult};
@@ -187,4 +187,79 @@ pub fn find_linked(conn: &mut Conn, package: PackageId, digest: &Digest) -> DbRe
         .first(c)
         .optional())?;
     Ok(found)
+}
+
+/// The digests among `wanted` that a package links to live blobs, with the blobs' sizes. The blobs'
+/// rows are locked until the transaction ends, so that nothing condemns them under the caller.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn lock_linked(
+    tx: &mut Tx<'_>,
+    package: PackageId,
+    wanted: &[String],
+) -> DbResult<Vec<(String, u64)>> {
+    let rows = links::table
+        .inner_join(blobs::table.on(blobs::sha256.eq(links::sha256)))
+        .filter(links::package_id.eq(package.get()))
+        .filter(links::digest.eq_any(wanted))
+        .filter(blobs::state.eq(BlobState::Live.as_str()))
+        .order(blobs::sha256)
+        .select((links::digest, blobs::size_bytes));
+    let found: Vec<(String, i64)> = match &mut tx.link {
+        Link::Pg(c) => rows.for_share().load(c),
+        Link::Sqlite(c) => rows.load(c),
+    }?;
+    Ok(found
+        .into_iter()
+        .map(|(digest, size)| (digest, u64::try_from(size).unwrap_or_default()))
+        .collect())
+}
+
+/// Up to `limit` packages of an ecosystem, not deleted, that link a live blob under this digest,
+/// as the keys of their owners and names.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn linking_packages(
+    conn: &mut Conn,
+    ecosystem: Ecosystem,
+    digest: &Digest,
+    limit: u32,
+) -> DbResult<Vec<(String, String)>> {
+    let name = digest.to_string();
+    // through the blob's own key, which has an index: the digest as named has none across packages
+    let sha256 = match digest {
+        Digest::Sha256(sha256) => Some(*sha256),
+        Digest::Sha512(sha512) => find_by_sha512(conn, sha512)?.map(|blob| blob.sha256),
+    };
+    let Some(sha256) = sha256 else {
+        return Ok(Vec::new());
+    };
+    let found = on_conn!(conn, |c| links::table
+        .inner_join(blobs::table.on(blobs::sha256.eq(links::sha256)))
+        .inner_join(packages::table.on(packages::id.eq(links::package_id)))
+        .inner_join(accounts::table.on(accounts::id.eq(packages::owner_id)))
+        .filter(links::sha256.eq(sha256.as_bytes().as_slice()))
+        .filter(links::digest.eq(&name))
+        .filter(blobs::state.eq(BlobState::Live.as_str()))
+        .filter(packages::ecosystem.eq(ecosystem.as_str()))
+        .filter(packages::deleted_at.is_null())
+        .order(packages::id)
+        .limit(i64::from(limit))
+        .select((accounts::login_key, packages::name_key))
+        .load(c))?;
+    Ok(found)
+}
+
+/// Takes a blob away from a package; says whether it had it. The blob stays.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn unlink(tx: &mut Tx<'_>, package: PackageId, digest: &Digest) -> DbResult<bool> {
+    let removed = on_conn!(tx, |c| diesel::delete(
+        links::table.find((package.get(), digest.to_string()))
+    )
+    .execute(c))?;
+    Ok(removed > 0)
 }

@@ -21,6 +21,7 @@ pub mod logins;
 pub mod outbox;
 pub mod packages;
 pub mod readable;
+pub mod references;
 pub mod repositories;
 pub mod roles;
 pub mod search;

@@ -182,6 +182,7 @@ diesel::table! {
         digest -> Text,
         media_type -> Nullable<Text>,
         size_bytes -> BigInt,
+        artifact_type -> Nullable<Text>,
     }
 }
 

@@ -4,10 +4,10 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use packhouse_names::{PackageId, TagName, Timestamp, VersionId, VersionText};
 
-use crate::DbResult;
 use crate::conn::{Conn, Tx, on_conn};
 use crate::schema::{tags, versions};
 use crate::sql::Cached;
+use crate::{DbError, DbResult};
 
 /// A tag and the version it points at.
 #[derive(Debug, Clone, Queryable)]
@@ -36,6 +36,44 @@ pub fn list(conn: &mut Conn, package: PackageId) -> DbResult<Vec<Tag>> {
         .select((tags::name, versions::id, versions::name, tags::updated_at))
         .load(c))?;
     Ok(found)
+}
+
+/// The version that a tag points at, deleted or not.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn find(conn: &mut Conn, package: PackageId, tag: &TagName) -> DbResult<Option<VersionId>> {
+    let found: Option<i64> = on_conn!(conn, |c| tags::table
+        .find((package.get(), tag.as_str()))
+        .select(tags::version_id)
+        .first(c)
+        .optional())?;
+    Ok(found.map(VersionId::from))
+}
+
+/// Up to `limit` names of tags of a package above `after`, in the order of their bytes.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn page(
+    conn: &mut Conn,
+    package: PackageId,
+    after: Option<&str>,
+    limit: u32,
+) -> DbResult<Vec<TagName>> {
+    let found: Vec<String> = on_conn!(conn, |c| tags::table
+        .inner_join(versions::table.on(versions::id.eq(tags::version_id)))
+        .filter(tags::package_id.eq(package.get()))
+        .filter(tags::name.gt(after.unwrap_or_default()))
+        .filter(versions::deleted_at.is_null())
+        .order(tags::name)
+        .limit(i64::from(limit))
+        .select(tags::name)
+        .load(c))?;
+    found
+        .into_iter()
+        .map(|name| TagName::new(name).map_err(|error| DbError::Malformed(Box::new(error))))
+        .collect()
 }
 
 /// Points a tag at a version, whatever it pointed at.

@@ -80,6 +80,30 @@ pub struct TokenRow {
     pub repository_owner_id: Option<AccountId>,
 }
 
+/// Tokens with whom they speak for, by a condition.
+macro_rules! row_query {
+    ($condition:expr) => {
+        tokens::table
+            .inner_join(accounts::table.on(accounts::id.eq(tokens::account_id)))
+            .left_join(
+                repositories::table.on(repositories::id
+                    .nullable()
+                    .eq(tokens::repository_id)
+                    .and(repositories::deleted_at.is_null())),
+            )
+            .filter($condition)
+            .select((
+                Token::as_select(),
+                (
+                    accounts::login,
+                    accounts::site_admin,
+                    accounts::suspended_at,
+                ),
+                repositories::owner_id.nullable(),
+            ))
+    };
+}
+
 /// Makes a token.
 ///
 /// # Errors
@@ -112,24 +136,18 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewToken) -> DbResult<TokenId> {
 /// # Errors
 /// The failure of the engine.
 pub fn find_by_hash(conn: &mut Conn, hash: &[u8; 32]) -> DbResult<Option<TokenRow>> {
-    let found = on_conn!(conn, |c| tokens::table
-        .inner_join(accounts::table.on(accounts::id.eq(tokens::account_id)))
-        .left_join(
-            repositories::table.on(repositories::id
-                .nullable()
-                .eq(tokens::repository_id)
-                .and(repositories::deleted_at.is_null()))
-        )
-        .filter(tokens::hash.eq(hash.as_slice()))
-        .select((
-            Token::as_select(),
-            (
-                accounts::login,
-                accounts::site_admin,
-                accounts::suspended_at
-            ),
-            repositories::owner_id.nullable(),
-        ))
+    let found = on_conn!(conn, |c| row_query!(tokens::hash.eq(hash.as_slice()))
+        .first(c)
+        .optional())?;
+    Ok(found)
+}
+
+/// The token with this id and whom it speaks for; expired, revoked and suspended ones too.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn find_row(conn: &mut Conn, id: TokenId) -> DbResult<Option<TokenRow>> {
+    let found = on_conn!(conn, |c| row_query!(tokens::id.eq(id.get()))
         .first(c)
         .optional())?;
     Ok(found)

@@ -46,6 +46,8 @@ pub struct NewUpload {
     pub account_id: AccountId,
     pub token_id: Option<TokenId>,
     pub storage: String,
+    /// The digests' states after nothing, where more than the usual ones are wanted.
+    pub hash_states: Option<Vec<u8>>,
     pub created_at: Timestamp,
 }
 
@@ -72,6 +74,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewUpload) -> DbResult<()> {
             uploads::token_id.eq(new.token_id.map(TokenId::get)),
             uploads::storage.eq(&new.storage),
             uploads::length.eq(0),
+            uploads::hash_states.eq(new.hash_states.as_deref()),
             uploads::created_at.eq(new.created_at.as_micros()),
             uploads::touched_at.eq(new.created_at.as_micros()),
         ))
@@ -141,6 +144,23 @@ pub fn touch(tx: &mut Tx<'_>, id: &str, holder: &str, progress: &Progress) -> Db
                 uploads::lease_holder.eq(None::<&str>),
                 uploads::lease_until.eq(None::<i64>),
                 uploads::touched_at.eq(progress.at.as_micros()),
+            ))
+    )
+    .execute(c))?;
+    Ok(changed > 0)
+}
+
+/// Gives the right to append back without having appended; says whether `holder` still had it.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn release(tx: &mut Tx<'_>, id: &str, holder: &str) -> DbResult<bool> {
+    let changed = on_conn!(tx, |c| Cached(
+        diesel::update(uploads::table.find(id))
+            .filter(uploads::lease_holder.eq(holder))
+            .set((
+                uploads::lease_holder.eq(None::<&str>),
+                uploads::lease_until.eq(None::<i64>),
             ))
     )
     .execute(c))?;

@@ -1,7 +1,11 @@
 //! Versions of packages.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use packhouse_names::{AccountId, NormalizedVersion, PackageId, Timestamp, VersionId, VersionText};
+use diesel::sql_types::BigInt;
+use packhouse_names::{
+    AccountId, NormalizedVersion, PackageId, TagName, Timestamp, VersionId, VersionText,
+};
 
 use crate::columns::Opt;
 use crate::conn::{Conn, Tx, on_conn};
@@ -224,6 +228,51 @@ pub fn shown(conn: &mut Conn, package: PackageId, tag: &str) -> DbResult<Option<
         .first(c)
         .optional())?;
     Ok(newest)
+}
+
+/// The live version of a package that a tag names.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn find_tagged(
+    conn: &mut Conn,
+    package: PackageId,
+    tag: &TagName,
+) -> DbResult<Option<Version>> {
+    let found = on_conn!(conn, |c| tags::table
+        .inner_join(versions::table.on(versions::id.eq(tags::version_id)))
+        .filter(tags::package_id.eq(package.get()))
+        .filter(tags::name.eq(tag.as_str()))
+        .filter(versions::deleted_at.is_null())
+        .select(Version::as_select())
+        .first(c)
+        .optional())?;
+    Ok(found)
+}
+
+/// The live versions of a package among `wanted`, with the lengths of the bytes kept of them.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn kept_sizes(
+    conn: &mut Conn,
+    package: PackageId,
+    wanted: &[String],
+) -> DbResult<Vec<(String, u64)>> {
+    let found: Vec<(String, i64)> = on_conn!(conn, |c| versions::table
+        .filter(versions::package_id.eq(package.get()))
+        .filter(versions::name_key.eq_any(wanted))
+        .filter(versions::deleted_at.is_null())
+        .filter(versions::kept.is_not_null())
+        .select((
+            versions::name_key,
+            sql::<BigInt>("cast(length(kept) as bigint)")
+        ))
+        .load(c))?;
+    Ok(found
+        .into_iter()
+        .map(|(key, size)| (key, u64::try_from(size).unwrap_or_default()))
+        .collect())
 }
 
 /// The README of a version, if it has one.

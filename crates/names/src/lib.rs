@@ -13,7 +13,7 @@ pub use ecosystem::{Ecosystem, Visibility};
 pub use ids::{AccountId, EventId, FileId, PackageId, RepositoryId, TeamId, TokenId, VersionId};
 pub use names::{
     FileName, Login, NameError, NormalizedName, NormalizedVersion, PackageName, RepoName,
-    StorageKey, TagName, TeamSlug, VersionText,
+    StorageKey, TagName, TeamSlug, UploadId, VersionText,
 };
 pub use role::{OrgRole, RepoRole, Role, TeamRole};
 pub use time::Timestamp;

@@ -255,6 +255,21 @@ text!(
     }
 );
 
+text!(
+    /// An upload that goes over several requests: random, and opaque to clients.
+    UploadId, "upload id", 36, |text| {
+        let is_form = text.len() == 36
+            && text.bytes().enumerate().all(|(at, b)| match at {
+                8 | 13 | 18 | 23 => b == b'-',
+                _ => matches!(b, b'0'..=b'9' | b'a'..=b'f'),
+            });
+        if !is_form {
+            return Err("must be a UUID in lower case");
+        }
+        Ok(())
+    }
+);
+
 exact!(
     PackageName,
     NormalizedName,
@@ -262,7 +277,8 @@ exact!(
     NormalizedVersion,
     FileName,
     TagName,
-    StorageKey
+    StorageKey,
+    UploadId
 );
 caseless!(Login, RepoName, TeamSlug);
 

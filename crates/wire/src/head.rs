@@ -28,7 +28,12 @@ impl Head {
     /// The first value of a query parameter, decoded; `+` is a space.
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
-        form_value(&self.query, name)
+        form_values(&self.query, name).next()
+    }
+
+    /// Every value of a query parameter that may stand there more than once, decoded.
+    pub fn query_values(&self, name: &str) -> impl Iterator<Item = String> {
+        form_values(&self.query, name)
     }
 
     /// A header's value where it is there and plain text.
@@ -44,10 +49,10 @@ impl Head {
     }
 }
 
-/// The first value of a field in a query or in the body of a form, decoded; `+` is a space.
-#[must_use]
-pub fn form_value(form: &str, name: &str) -> Option<String> {
-    form.split('&').find_map(|pair| {
+/// The values of one field of a form (`application/x-www-form-urlencoded`), decoded, in their
+/// order.
+pub fn form_values(form: &str, name: &str) -> impl Iterator<Item = String> {
+    form.split('&').filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (form_decode(key) == name).then(|| form_decode(value).into_owned())
     })

@@ -105,7 +105,10 @@ pub(crate) fn reply(npm: &Npm, fault: &Fault, head: &Head) -> Reply {
             | Thing::File
             | Thing::Tag
             | Thing::Token
-            | Thing::Login => not_found(),
+            | Thing::Login
+            | Thing::Blob
+            | Thing::Upload
+            | Thing::Reference => not_found(),
         },
         // as the public npm registry answers for names that nobody has published
         Fault::Unauthenticated {
@@ -158,7 +161,7 @@ fn unauthenticated(need: &Need, why: Unproven) -> Reply {
         Unproven::Missing | Unproven::NotPublic => {
             (r#"Bearer realm="packhouse""#, "authentication required")
         }
-        Unproven::Invalid(Scheme::Bearer) => (
+        Unproven::Invalid(Scheme::Bearer) | Unproven::TooNarrow => (
             r#"Bearer realm="packhouse", error="invalid_token""#,
             "Bad credentials",
         ),
@@ -167,7 +170,9 @@ fn unauthenticated(need: &Need, why: Unproven) -> Reply {
     let message = match (need, why) {
         (Need::SignIn, _) => "Accounts have no passwords here: use an access token as the password",
         (_, Unproven::Missing | Unproven::NotPublic) => "Send an access token for this registry",
-        (_, Unproven::Invalid(_)) => "The access token is wrong, expired or revoked",
+        (_, Unproven::Invalid(_) | Unproven::TooNarrow) => {
+            "The access token is wrong, expired or revoked"
+        }
     };
     error(StatusCode::UNAUTHORIZED, text, message)
         .with(

@@ -393,7 +393,7 @@ fn repository(value: Value) -> Option<Value> {
         map.insert("type".to_owned(), "git".into());
     }
     let url = map.get("url").and_then(Value::as_str).unwrap_or_default();
-    if let Some((owner, name)) = crate::source::shorthand(url) {
+    if let Some((owner, name)) = packhouse_core::source::shorthand(url) {
         let url = format!("git+https://github.com/{owner}/{name}.git");
         map.insert("url".to_owned(), url.into());
     }

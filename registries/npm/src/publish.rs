@@ -517,6 +517,7 @@ fn assemble(
         tags,
         // installing without a version needs this tag, whatever the first one was published with
         tags_if_first: vec![TagName::new("latest")?],
+        kept: None,
         source,
         ask_public: asks_public,
         replay_key: None,

@@ -9,6 +9,9 @@ pub struct Http {
     pub listen: SocketAddr,
     pub public_url: Option<PublicUrl>,
     pub domain: Option<Domain>,
+    /// Where the Docker registry of repositories listens, if it has a listener of its own.
+    pub docker_listen: Option<SocketAddr>,
+    pub docker_public_url: Option<PublicUrl>,
     pub tls: Option<TlsFiles>,
 }
 
@@ -28,6 +31,9 @@ impl Http {
         let listen = layers.required("listen", |layer| &layer.listen, default);
         let public_url = layers.optional("public-url", |layer| &layer.public_url);
         let domain = layers.optional("domain", |layer| &layer.domain);
+        let docker_listen = layers.optional("docker-listen", |layer| &layer.docker_listen);
+        let docker_public_url =
+            layers.optional("docker-public-url", |layer| &layer.docker_public_url);
         let certificate = layers.optional("tls-cert", |layer| &layer.tls_cert);
         let key = layers.optional("tls-key", |layer| &layer.tls_key);
         let tls = match (certificate, key) {
@@ -43,6 +49,8 @@ impl Http {
             listen,
             public_url,
             domain,
+            docker_listen,
+            docker_public_url,
             tls,
         })
     }

@@ -21,6 +21,12 @@ pub struct Layer {
     /// Answer under host names below this one as well: npm.NAME
     #[arg(long, env = "PACKHOUSE_DOMAIN", value_name = "NAME")]
     pub domain: Option<Domain>,
+    /// Address to listen on for the Docker registry of repositories (OWNER/REPO/IMAGE)
+    #[arg(long, env = "PACKHOUSE_DOCKER_LISTEN", value_name = "ADDR:PORT")]
+    pub docker_listen: Option<SocketAddr>,
+    /// The address of that registry that clients use
+    #[arg(long, env = "PACKHOUSE_DOCKER_PUBLIC_URL", value_name = "URL")]
+    pub docker_public_url: Option<PublicUrl>,
     /// Folder for the database, the blobs and the lock
     #[arg(long, env = "PACKHOUSE_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
@@ -53,6 +59,12 @@ pub struct Layer {
     /// Largest file of a package, in bytes; containers have a limit of their own
     #[arg(long, env = "PACKHOUSE_MAX_PACKAGE_BYTES", value_name = "BYTES")]
     pub max_package_bytes: Option<u64>,
+    /// Largest blob of a container image, in bytes
+    #[arg(long, env = "PACKHOUSE_MAX_LAYER_BYTES", value_name = "BYTES")]
+    pub max_layer_bytes: Option<u64>,
+    /// Accept images whose layers or platforms are not all there
+    #[arg(long, env = "PACKHOUSE_SPARSE_IMAGES", value_name = "on|off")]
+    pub sparse_images: Option<Switch>,
     /// Form of the log lines
     #[arg(long, env = "PACKHOUSE_LOG_FORMAT", value_name = "text|json")]
     pub log_format: Option<LogFormat>,

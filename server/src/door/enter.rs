@@ -2,13 +2,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Instant;
 
-use actix_http::uri::Authority;
+use actix_http::uri::{Authority, Uri};
 use actix_http::{Request, RequestHead, Response};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use packhouse_core::fault::Fault;
 use packhouse_core::registry::{Call, Registry};
-use packhouse_wire::{BaseUrl, Head, Reply};
+use packhouse_wire::{BaseUrl, Head, Path, PathError, Reply};
 use tracing::{Instrument as _, Level, debug, debug_span, enabled, error, warn};
 
 use super::Door;
@@ -90,7 +90,10 @@ impl Door {
                 };
                 (reply, None, headers, measured)
             }
-            Err(error) => (bad_path(error), None, headers, Measured::unmatched()),
+            Err(error) => {
+                let reply = self.refuse_path(host, &parts.uri, &method, &headers, error);
+                (reply, None, headers, Measured::unmatched())
+            }
         };
 
         let received = incoming.received();
@@ -116,6 +119,32 @@ impl Door {
             "answered"
         );
         answer
+    }
+
+    /// Refuses a path that is none, in the words of the registry that it was meant for.
+    fn refuse_path(
+        &self,
+        host: Option<&str>,
+        uri: &Uri,
+        method: &Method,
+        headers: &HeaderMap,
+        error: PathError,
+    ) -> Reply {
+        let found = self.mounts.find_unreadable(host, uri.path());
+        let (Some((registry, base)), Ok(path)) = (found, Path::parse("")) else {
+            return bad_path(error);
+        };
+        let Some(registry) = self.registries.at(registry) else {
+            return bad_path(error);
+        };
+        let head = Head {
+            method: method.clone(),
+            path,
+            query: String::new(),
+            headers: headers.clone(),
+            base: base.clone(),
+        };
+        registry.fault(&Fault::invalid("name", error.to_string()), &head)
     }
 
     async fn registry_reply(
@@ -168,7 +197,10 @@ impl Door {
     ) -> Result<Reply, Fault> {
         let credentials = registry.credentials(&head.headers)?;
         let need = call.need().clone();
-        let principal = self.house.authenticate(credentials.as_ref(), &need).await?;
+        let principal = self
+            .house
+            .authenticate(credentials.as_ref(), &need, registry.ecosystem())
+            .await?;
         match call {
             Call::Read(_, call) => {
                 let cx = self.house.admit_read(principal, need).await?;

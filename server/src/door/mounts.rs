@@ -1,5 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use packhouse_core::registry::Mount;
+use packhouse_names::Ecosystem;
 use packhouse_wire::{BaseUrl, BaseUrlError, Path, PathError};
 
 use crate::compose::Registries;
@@ -33,9 +35,35 @@ pub struct Mounts {
     /// Path style; the first one is for a `Host` that is none of them.
     bases: Vec<PathStyleBase>,
     hosts: Vec<HostStyle>,
-    /// The ecosystem's word of each registry, in the order of registration.
-    words: Vec<&'static str>,
-    registries: Registries,
+    /// Each registry, in the order of registration.
+    /// Asked whether they know a path at the root that clients make by mistake; nobody is where a
+    /// registry has the listener to itself.
+    strays: Option<Registries>,
+    known: Vec<Known>,
+    /// The registry at the root of every base.
+    root: Option<usize>,
+}
+
+/// What mounting needs to know of a registry.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    ecosystem: Ecosystem,
+    mount: Mount,
+}
+
+impl Known {
+    /// The ecosystem's word in path style; none where clients know no path.
+    fn word(self) -> Option<&'static str> {
+        (self.mount == Mount::AnyPrefix).then(|| self.ecosystem.as_str())
+    }
+
+    /// The name below `--domain`.
+    fn host(self) -> &'static str {
+        match self.ecosystem {
+            Ecosystem::Container => "containers",
+            other => other.as_str(),
+        }
+    }
 }
 
 /// A base of path style, and below it one for each registry.
@@ -44,6 +72,8 @@ struct PathStyleBase {
     authority: Box<str>,
     /// The path of the base itself, for a proxy in front that does not strip it.
     prefix: Vec<Box<str>>,
+    /// The same without that path: where a registry at the root is.
+    origin: BaseUrl,
     registries: Vec<BaseUrl>,
 }
 
@@ -79,10 +109,7 @@ impl Mounts {
         registries: &Registries,
     ) -> Result<Self, MountError> {
         let scheme = if addresses.is_tls { "https" } else { "http" };
-        let words: Vec<_> = registries
-            .iter()
-            .map(|registry| registry.ecosystem().as_str())
-            .collect();
+        let known = known(registries);
         let bases = match &http.public_url {
             Some(url) => vec![url.base().clone()],
             None => own_hosts(addresses.listener)
@@ -98,29 +125,79 @@ impl Mounts {
                     Some(url) => scheme_and_port(url.base()),
                     None => (scheme, Some(addresses.listener.port())),
                 };
-                let host_style = |(registry, word): (usize, &&'static str)| {
-                    let host = format!("{word}.{domain}");
+                let host_style = |(registry, known): (usize, &Known)| {
+                    let host = format!("{}.{domain}", known.host());
                     Ok(HostStyle {
                         base: base(scheme, &host, port)?,
                         host: host.into(),
                         registry,
                     })
                 };
-                words
+                known
                     .iter()
                     .enumerate()
                     .map(host_style)
                     .collect::<Result<_, _>>()?
             }
         };
+        let strays = Some(registries.clone());
+        Self::build(&bases, hosts, known, strays, Ecosystem::Container)
+    }
+
+    /// Mounts the Docker registry of repositories at the root of its own listener.
+    ///
+    /// # Errors
+    /// [`MountError`] for an address that cannot stand in a document.
+    pub fn of_docker(
+        http: &Http,
+        addresses: &Addresses,
+        registries: &Registries,
+    ) -> Result<Self, MountError> {
+        let scheme = if addresses.is_tls { "https" } else { "http" };
+        let port = Some(addresses.listener.port());
+        let bases = match (&http.docker_public_url, &http.public_url) {
+            (Some(url), _) => vec![url.base().clone()],
+            (None, Some(url)) => {
+                let (scheme, _) = scheme_and_port(url.base());
+                let authority = url.base().authority();
+                let host = authority
+                    .rsplit_once(':')
+                    .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+                    .map_or(authority, |(host, _port)| host);
+                vec![base(scheme, host, port)?]
+            }
+            (None, None) => own_hosts(addresses.listener)
+                .into_iter()
+                .map(|host| base(scheme, &host, port))
+                .collect::<Result<_, _>>()?,
+        };
+        let mut known = known(registries);
+        for other in &mut known {
+            // nothing else is served here
+            other.mount = Mount::Root(match other.mount {
+                Mount::Root(first) if other.ecosystem == Ecosystem::Docker => first,
+                _ => &[],
+            });
+        }
+        Self::build(&bases, Vec::new(), known, None, Ecosystem::Docker)
+    }
+
+    fn build(
+        bases: &[BaseUrl],
+        hosts: Vec<HostStyle>,
+        known: Vec<Known>,
+        strays: Option<Registries>,
+        at_root: Ecosystem,
+    ) -> Result<Self, MountError> {
         Ok(Self {
             bases: bases
                 .iter()
-                .map(|base| PathStyleBase::new(base, &words))
-                .collect(),
+                .map(|base| PathStyleBase::new(base, &known))
+                .collect::<Result<_, _>>()?,
             hosts,
-            words,
-            registries: registries.clone(),
+            strays,
+            root: known.iter().position(|known| known.ecosystem == at_root),
+            known,
         })
     }
 
@@ -159,7 +236,16 @@ impl Mounts {
                 path,
             });
         }
-        if let Some(registry) = self.registries.iter().position(|one| one.is_stray(&below))
+        let first = below.iter().next().unwrap_or_default();
+        if let Some(registry) = self.root_registry(first) {
+            return Ok(Place::Registry {
+                registry,
+                base: &base.origin,
+                path: below,
+            });
+        }
+        if let Some(strays) = &self.strays
+            && let Some(registry) = strays.iter().position(|one| one.is_stray(&below))
             && let Some(address) = base.registries.get(registry)
         {
             return Ok(Place::Registry {
@@ -169,6 +255,36 @@ impl Mounts {
             });
         }
         Ok(Place::House { path: below })
+    }
+
+    /// The registry at the root that a raw path which cannot be read would have gone to, so that
+    /// it is refused in words that the client reads.
+    pub(crate) fn find_unreadable(
+        &self,
+        host: Option<&str>,
+        raw: &str,
+    ) -> Option<(usize, &BaseUrl)> {
+        let host = host.unwrap_or_default();
+        let first = raw.split('/').find(|part| !part.is_empty())?;
+        if let Some(own) = self.host_style(host) {
+            let known = self.known.get(own.registry)?;
+            let is_root = matches!(known.mount, Mount::Root(_));
+            return is_root.then_some((own.registry, &own.base));
+        }
+        let base = self
+            .bases
+            .iter()
+            .find(|base| base.authority.eq_ignore_ascii_case(host))
+            .or(self.bases.first())?;
+        Some((self.root_registry(first)?, &base.origin))
+    }
+
+    fn root_registry(&self, first: &str) -> Option<usize> {
+        let registry = self.root?;
+        match self.known.get(registry)?.mount {
+            Mount::Root(segments) if segments.contains(&first) => Some(registry),
+            _ => None,
+        }
     }
 
     fn host_style(&self, host: &str) -> Option<&HostStyle> {
@@ -187,11 +303,13 @@ impl Mounts {
             return None;
         }
         let word = segments.next()?;
-        self.words.iter().position(|known| *known == word)
+        self.known
+            .iter()
+            .position(|known| known.word() == Some(word))
     }
 
     fn skip_mount(&self, path: &mut Path, prefix: &[Box<str>], registry: usize) {
-        let Some(word) = self.words.get(registry) else {
+        let Some(word) = self.known.get(registry).and_then(|known| known.word()) else {
             return;
         };
         let mut below = path.clone();
@@ -200,6 +318,16 @@ impl Mounts {
             *path = below;
         }
     }
+}
+
+fn known(registries: &Registries) -> Vec<Known> {
+    registries
+        .iter()
+        .map(|registry| Known {
+            ecosystem: registry.ecosystem(),
+            mount: registry.mount(),
+        })
+        .collect()
 }
 
 fn skip_all(path: &mut Path, prefix: &[Box<str>]) {
@@ -211,24 +339,28 @@ fn skip_all(path: &mut Path, prefix: &[Box<str>]) {
 }
 
 impl PathStyleBase {
-    fn new(base: &BaseUrl, words: &[&'static str]) -> Self {
-        let path = base
+    fn new(address: &BaseUrl, known: &[Known]) -> Result<Self, MountError> {
+        let path = address
             .as_str()
             .split_once("://")
             .and_then(|(_, rest)| rest.split_once('/'))
             .map_or("", |(_, path)| path);
-        Self {
-            authority: base.authority().into(),
+        let (scheme, _) = scheme_and_port(address);
+        Ok(Self {
+            authority: address.authority().into(),
+            origin: base(scheme, address.authority(), None)?,
             prefix: path
                 .split('/')
                 .filter(|part| !part.is_empty())
                 .map(Into::into)
                 .collect(),
-            registries: words
+            // one that has no word is found at the root alone
+            registries: known
                 .iter()
-                .map(|word| base.join(&format!("/{PATH_STYLE}/{word}")))
+                .map(|known| known.word().unwrap_or_default())
+                .map(|word| address.join(&format!("/{PATH_STYLE}/{word}")))
                 .collect(),
-        }
+        })
     }
 }
 

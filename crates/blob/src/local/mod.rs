@@ -34,7 +34,7 @@ const WRITE_THREADS: usize = 32;
 /// Objects in a folder: `staging/KEY` while they are written, `blobs/XX/KEY` from then on.
 ///
 /// It needs a tokio runtime of either flavour around its futures. The folder belongs to one
-/// process; whoever opens the store sees to that. Files have mode 0600, folders 0700. 256 folder
+/// process; whoever opens the store sees to that. Files have mode 0600, folders 0700. 257 folder
 /// handles stay open.
 #[derive(Debug)]
 pub struct LocalStore {
@@ -76,6 +76,33 @@ impl BlobStore for LocalStore {
         )))
     }
 
+    async fn resume(
+        &self,
+        key: &StorageKey,
+        length: u64,
+    ) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let (path, wanted) = (self.folders.staged(key), key.clone());
+        let staged = self
+            .writes
+            .run(move || Staged::resume(path, &wanted, length))
+            .await??;
+        Ok(Box::new(LocalWriter::resumed(
+            Arc::clone(&self.folders),
+            self.writes.clone(),
+            key.clone(),
+            staged,
+        )))
+    }
+
+    async fn abandon(&self, key: &StorageKey) -> Result<(), BlobError> {
+        let path = self.folders.staged(key);
+        self.writes
+            .run(move || remove(&path))
+            .await?
+            .map(drop)
+            .map_err(|source| BlobError::io("removing a suspended object", source))
+    }
+
     async fn open(
         &self,
         key: &StorageKey,
@@ -115,7 +142,7 @@ impl BlobStore for LocalStore {
 /// Where things lie.
 #[derive(Debug)]
 struct Folders {
-    staging: PathBuf,
+    staging: Folder,
     shards: Vec<Folder>,
 }
 
@@ -138,11 +165,12 @@ impl Folders {
         if made && let Some(parent) = fs::canonicalize(root)?.parent() {
             File::open(parent)?.sync_all()?;
         }
+        let staging = Folder::open(staging)?;
         Ok(Self { staging, shards })
     }
 
     fn staged(&self, key: &StorageKey) -> PathBuf {
-        self.staging.join(key.as_str())
+        self.staging.path().join(key.as_str())
     }
 
     fn of(&self, key: &StorageKey) -> Result<&Folder, BlobError> {
@@ -168,7 +196,7 @@ impl Folders {
             .and_then(|of| of.modified())
             .map_err(failed)?;
         let mut removed = 0;
-        for entry in fs::read_dir(&self.staging).map_err(failed)? {
+        for entry in fs::read_dir(self.staging.path()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let written = match entry.metadata().and_then(|of| of.modified()) {
                 Ok(written) => written,

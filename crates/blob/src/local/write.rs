@@ -1,6 +1,6 @@
 use std::fs::{self, File, OpenOptions};
-use std::io::{Cursor, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{Cursor, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,11 +15,13 @@ use crate::{BlobError, BlobWriter, ReadSeek, key};
 
 const WRITING: &str = "writing an object";
 
-/// A file in the staging folder, removed on drop unless it was kept.
+/// A file in the staging folder, removed on drop unless it was kept or suspended.
 #[derive(Debug)]
 pub(super) struct Staged {
     path: Option<PathBuf>,
     file: File,
+    /// It was suspended before: its name is durable, and a writer that fails leaves it so.
+    is_resumed: bool,
 }
 
 impl Staged {
@@ -33,7 +35,40 @@ impl Staged {
         Ok(Self {
             path: Some(path),
             file,
+            is_resumed: false,
         })
+    }
+
+    /// Goes on behind the first `length` bytes.
+    pub(super) fn resume(path: PathBuf, key: &StorageKey, length: u64) -> Result<Self, BlobError> {
+        let failed = |source| BlobError::object(WRITING, key, source);
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+        // work of an earlier writer that was dropped half way may still run; when it is done, the
+        // path may name another file or none
+        file.lock().map_err(failed)?;
+        let (own, named) = (file.metadata(), fs::metadata(&path));
+        let (own, named) = (own.map_err(failed)?, named.map_err(failed)?);
+        if own.ino() != named.ino() || own.len() < length {
+            return Err(BlobError::Missing { key: key.clone() });
+        }
+        file.set_len(length).map_err(failed)?;
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        Ok(Self {
+            path: Some(path),
+            file,
+            is_resumed: true,
+        })
+    }
+
+    /// Makes the bytes and their name durable and leaves them in the staging folder.
+    fn suspend(mut self, folders: &Folders) -> Result<(), BlobError> {
+        let failed = |source| BlobError::io(WRITING, source);
+        self.file.sync_all().map_err(failed)?;
+        if !self.is_resumed {
+            folders.staging.sync().map_err(failed)?;
+        }
+        self.path = None;
+        Ok(())
     }
 
     pub(super) fn append(&mut self, pieces: &[Bytes]) -> Result<(), BlobError> {
@@ -64,6 +99,7 @@ impl Staged {
         }
         // From here on a failure has to remove the object instead of the staged file.
         self.path = Some(target);
+        self.is_resumed = false;
         folder.sync().map_err(failed)?;
         self.path = None;
         Ok(())
@@ -72,7 +108,8 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Some(path) = &self.path
+        if !self.is_resumed
+            && let Some(path) = &self.path
             && let Err(error) = fs::remove_file(path)
         {
             tracing::warn!(%error, "could not remove a staged object; the next sweep will");
@@ -118,6 +155,22 @@ impl LocalWriter {
             key: key::fresh(),
             batch: Batch::default(),
             state: State::Fresh,
+        }
+    }
+
+    /// A writer behind the bytes that an earlier one left.
+    pub(super) fn resumed(
+        folders: Arc<Folders>,
+        workers: Workers,
+        key: StorageKey,
+        staged: Staged,
+    ) -> Self {
+        Self {
+            folders,
+            workers,
+            key,
+            batch: Batch::default(),
+            state: State::Idle(staged),
         }
     }
 
@@ -175,6 +228,17 @@ impl BlobWriter for LocalWriter {
             .await??;
         self.state = State::Idle(staged);
         Ok(Box::new(reader))
+    }
+
+    async fn suspend(mut self: Box<Self>) -> Result<StorageKey, BlobError> {
+        let flush = self.flush().await?;
+        let (folders, key) = (Arc::clone(&self.folders), self.key.clone());
+        self.workers
+            .run(move || {
+                flush()?.suspend(&folders)?;
+                Ok(key)
+            })
+            .await?
     }
 
     async fn finish(mut self: Box<Self>) -> Result<StorageKey, BlobError> {

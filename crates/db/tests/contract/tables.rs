@@ -384,6 +384,7 @@ async fn an_upload_has_one_appender_at_a_time(house: House) {
         account_id: ann,
         token_id: None,
         storage: "staging/u1".to_owned(),
+        hash_states: None,
         created_at: NOON,
     };
     house.write(move |tx| uploads::insert(tx, &new)).await;

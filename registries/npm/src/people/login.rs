@@ -7,7 +7,7 @@ use packhouse_core::cx::{ReadCx, WriteCx};
 use packhouse_core::fault::Thing;
 use packhouse_core::logins::{Approval, Claim, PageKey, TerminalKey};
 use packhouse_core::registry::{Credentials, Scheme};
-use packhouse_wire::{Body, Head, Reply, form_value};
+use packhouse_wire::{Body, Head, Reply, form_values};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -84,7 +84,7 @@ pub(super) async fn approve(
     let again = |problem| Ok(page::ask(host, &code, Some(problem)));
     let pasted = std::str::from_utf8(&form)
         .ok()
-        .and_then(|form| form_value(form, "token"))
+        .and_then(|form| form_values(form, "token").next())
         .unwrap_or_default();
     let pasted = pasted.trim();
     if pasted.is_empty() {

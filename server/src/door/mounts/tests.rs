@@ -32,6 +32,8 @@ fn mounts(listen: &str, is_tls: bool, public_url: Option<&str>, domain: Option<&
         listen: listener,
         public_url: public_url.map(|url| url.parse().unwrap()),
         domain: domain.map(|name| name.parse().unwrap()),
+        docker_listen: None,
+        docker_public_url: None,
         tls: None,
     };
     let registries = Registries::new(vec![

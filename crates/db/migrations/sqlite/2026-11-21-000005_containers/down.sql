@@ -1,0 +1,1 @@
+alter table version_references drop column artifact_type;

@@ -1,0 +1,233 @@
+//! A server with people on it, and images made in memory.
+
+use packhouse_testkit::http::{self, Request, Response};
+use packhouse_testkit::server::TestServer;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256, Sha512};
+
+pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// Everything that a pusher may be given.
+pub(crate) const ALL_SCOPES: &str = "read:packages,write:packages,delete:packages";
+
+/// A server, and alice, who owns what the tests push.
+pub(crate) struct Registry {
+    pub(crate) server: TestServer,
+    pub(crate) token: String,
+}
+
+impl Registry {
+    pub(crate) fn start() -> Self {
+        Self::over(TestServer::start())
+    }
+
+    pub(crate) fn over(server: TestServer) -> Self {
+        server.admin(&["create-user", "alice"]);
+        let token = server.token("alice", ALL_SCOPES);
+        Self { server, token }
+    }
+
+    /// A user with a token of these scopes.
+    pub(crate) fn user(&self, login: &str, scopes: &str) -> String {
+        self.server.admin(&["create-user", login]);
+        self.server.token(login, scopes)
+    }
+
+    /// Asks as alice.
+    #[track_caller]
+    pub(crate) fn ask(&self, request: Request) -> Response {
+        self.as_who(&self.token, request)
+    }
+
+    /// Asks with an access token, or with none where it is empty.
+    #[track_caller]
+    pub(crate) fn as_who(&self, token: &str, request: Request) -> Response {
+        let request = match token {
+            "" => request,
+            token => request.basic("whoever", token),
+        };
+        http::send(self.server.base(), &request)
+            .unwrap_or_else(|error| panic!("{error}\n{}", self.server.logs()))
+    }
+
+    /// A short-lived token for these scopes.
+    #[track_caller]
+    pub(crate) fn bearer(&self, access_token: &str, scopes: &[&str]) -> String {
+        let scopes: Vec<String> = scopes
+            .iter()
+            .map(|scope| format!("&scope={}", scope.replace(':', "%3A").replace('/', "%2F")))
+            .collect();
+        let target = format!("/token?service=x{}", scopes.join(""));
+        let answer = self
+            .as_who(access_token, Request::get(target))
+            .expect_status(200);
+        answer.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn push_blob(&self, name: &str, bytes: &[u8]) -> String {
+        let digest = sha256(bytes);
+        self.ask(
+            Request::post(format!("/v2/{name}/blobs/uploads/?digest={digest}"))
+                .body(bytes.to_vec()),
+        )
+        .expect_status(201);
+        digest
+    }
+
+    #[track_caller]
+    pub(crate) fn put_manifest(
+        &self,
+        name: &str,
+        reference: &str,
+        manifest: &Manifest,
+    ) -> Response {
+        self.ask(manifest.put(name, reference))
+    }
+
+    /// An image of one layer, pushed whole; its digest.
+    #[track_caller]
+    pub(crate) fn push_image(&self, name: &str, tag: &str, content: &str) -> String {
+        let image = self.image(name, content);
+        self.put_manifest(name, tag, &image).expect_status(201);
+        image.digest()
+    }
+
+    /// An image whose blobs are pushed and whose manifest is not.
+    #[track_caller]
+    pub(crate) fn image(&self, name: &str, content: &str) -> Manifest {
+        let config =
+            json!({"architecture": "amd64", "os": "linux", "content": content}).to_string();
+        self.push_blob(name, config.as_bytes());
+        self.push_blob(name, content.as_bytes());
+        image_of(config.as_bytes(), content.as_bytes())
+    }
+
+    #[track_caller]
+    pub(crate) fn open(&self, name: &str) -> String {
+        let answer = self
+            .ask(Request::post(format!("/v2/{name}/blobs/uploads/")))
+            .expect_status(202);
+        answer.header("location").unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn patch(&self, location: &str, range: Option<&str>, bytes: &[u8]) -> Response {
+        let request = Request::new("PATCH", location).body(bytes.to_vec());
+        self.ask(match range {
+            Some(range) => request.header("Content-Range", range),
+            None => request,
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn finish(&self, location: &str, digest: &str, bytes: &[u8]) -> Response {
+        self.ask(Request::put(format!("{location}?digest={digest}")).body(bytes.to_vec()))
+    }
+}
+
+/// A manifest to push.
+#[derive(Clone)]
+pub(crate) struct Manifest {
+    pub(crate) media_type: &'static str,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Manifest {
+    pub(crate) fn new(media_type: &'static str, value: &Value) -> Self {
+        Self {
+            media_type,
+            bytes: value.to_string().into_bytes(),
+        }
+    }
+
+    pub(crate) fn digest(&self) -> String {
+        sha256(&self.bytes)
+    }
+
+    pub(crate) fn put(&self, name: &str, reference: &str) -> Request {
+        Request::put(format!("/v2/{name}/manifests/{reference}"))
+            .header("Content-Type", self.media_type)
+            .body(self.bytes.clone())
+    }
+
+    pub(crate) fn descriptor(&self) -> Value {
+        json!({"mediaType": self.media_type, "digest": self.digest(), "size": self.bytes.len()})
+    }
+}
+
+pub(crate) fn image_of(config: &[u8], layer: &[u8]) -> Manifest {
+    Manifest::new(
+        IMAGE,
+        &json!({
+            "schemaVersion": 2,
+            "mediaType": IMAGE,
+            "config": blob(CONFIG, config),
+            "layers": [blob(LAYER, layer)],
+        }),
+    )
+}
+
+pub(crate) fn index_of(children: &[&Manifest]) -> Manifest {
+    let children: Vec<Value> = children.iter().map(|child| child.descriptor()).collect();
+    Manifest::new(
+        INDEX,
+        &json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}),
+    )
+}
+
+/// An artifact about a subject; its blobs are the empty ones.
+pub(crate) fn referrer(subject: &Value, artifact_type: &str, note: &str) -> Manifest {
+    let empty = blob("application/vnd.oci.empty.v1+json", b"{}");
+    Manifest::new(
+        IMAGE,
+        &json!({
+            "schemaVersion": 2,
+            "mediaType": IMAGE,
+            "artifactType": artifact_type,
+            "config": empty,
+            "layers": [empty],
+            "subject": subject,
+            "annotations": {"note": note},
+        }),
+    )
+}
+
+pub(crate) fn blob(media_type: &str, bytes: &[u8]) -> Value {
+    json!({"mediaType": media_type, "digest": sha256(bytes), "size": bytes.len()})
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+}
+
+pub(crate) fn sha512(bytes: &[u8]) -> String {
+    format!("sha512:{}", hex(&Sha512::digest(bytes)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes that differ from place to place.
+pub(crate) fn bytes(len: usize) -> Vec<u8> {
+    (0..=250).cycle().take(len).collect()
+}
+
+/// The code and status of a refusal, whose body must be a list of errors.
+#[track_caller]
+pub(crate) fn refusal(answer: &Response) -> (u16, String) {
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/json"),
+        "{answer}"
+    );
+    let version = answer.header("docker-distribution-api-version");
+    assert_eq!(version, Some("registry/2.0"), "{answer}");
+    let errors = answer.json();
+    let code = errors["errors"][0]["code"].as_str().unwrap_or_default();
+    (answer.status, code.to_owned())
+}

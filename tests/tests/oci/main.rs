@@ -1,0 +1,24 @@
+//! The OCI registry over the wire: what the conformance suites ask, what clients rely on, and what
+//! must be refused.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that cannot be set up has failed"
+)]
+
+mod auth;
+mod deletes;
+mod docker;
+mod fixture;
+mod lists;
+mod manifests;
+mod matrix;
+mod mounts;
+mod ranges;
+mod refused;
+mod survival;
+mod uploads;
