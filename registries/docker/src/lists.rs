@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use packhouse_core::Fault;
 use packhouse_core::cx::ReadCx;
 use packhouse_core::policy::Need;
-use packhouse_names::{Digest, NormalizedVersion};
+use packhouse_names::{Digest, NormalizedVersion, TagName};
 use packhouse_wire::{Head, Reply};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::value::RawValue;
@@ -35,7 +35,7 @@ pub(crate) async fn tags(cx: &ReadCx, head: &Head, name: &str) -> Result<Reply, 
     let asked = page_size(head)?;
     let limit = asked.unwrap_or(MAX_PAGE).min(MAX_PAGE);
     let page = cx.tags(head.query_value("last"), limit).await?;
-    let names: Vec<&str> = page.items.iter().map(|tag| tag.as_str()).collect();
+    let names: Vec<&str> = page.items.iter().map(TagName::as_str).collect();
     let text = json!({ "name": name, "tags": names });
     let reply = Reply::json(StatusCode::OK, text.to_string());
     match names.last() {

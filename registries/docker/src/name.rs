@@ -151,9 +151,9 @@ mod tests {
         ] {
             assert!(package(bad, Tenancy::Container).is_err(), "{bad}");
         }
-        let long = format!("acme/{}", "a".repeat(251));
-        assert!(package(&long, Tenancy::Container).is_err());
-        assert!(package(&long[..255], Tenancy::Container).is_ok());
+        let of_length = |length: usize| format!("acme/{}", "a".repeat(length - 5));
+        assert!(package(&of_length(256), Tenancy::Container).is_err());
+        assert!(package(&of_length(255), Tenancy::Container).is_ok());
     }
 
     #[test]

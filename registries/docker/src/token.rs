@@ -44,7 +44,7 @@ pub(crate) async fn get(cx: &ReadCx, head: &Head, tenancy: Tenancy) -> Result<Re
     Ok(reply(&bearer))
 }
 
-/// The OAuth2 form. A refresh token is an access token of the house: none of another kind is ever
+/// The form of `OAuth2`. A refresh token is an access token of the house: none of another kind is ever
 /// given out.
 pub(crate) async fn post(
     cx: &WriteCx,

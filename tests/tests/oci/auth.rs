@@ -3,7 +3,7 @@
 use packhouse_testkit::http::{Request, Response};
 use serde_json::json;
 
-use crate::fixture::{ALL_SCOPES, Registry, refusal};
+use crate::fixture::{ALL_SCOPES, Answered as _, Registry, refusal};
 
 const N: &str = "alice/app";
 
@@ -142,9 +142,9 @@ fn a_token_is_the_intersection_of_what_is_asked_and_what_is_granted() {
     );
     let bearer = body["access_token"].as_str().unwrap();
     let request = Request::get(format!("/v2/{N}/tags/list")).bearer(bearer);
-    registry.as_who("", request).expect_status(200);
+    registry.as_who("", request).is(200);
     let fields = format!("grant_type=refresh_token&service=x&client_id=c&refresh_token={bob}");
-    registry.as_who("", form(&fields)).expect_status(200);
+    registry.as_who("", form(&fields)).is(200);
 
     // nobody gets an empty one
     let body = registry
@@ -198,7 +198,7 @@ fn access_tokens_are_taken_in_every_form_that_people_send() {
         format!("basic {}", STANDARD.encode(format!(":{token}"))),
     ] {
         let request = Request::get("/v2/").header("Authorization", &value);
-        registry.as_who("", request).expect_status(200);
+        registry.as_who("", request).is(200);
     }
 }
 
@@ -210,7 +210,7 @@ fn a_narrow_token_asks_for_a_wider_one_and_a_lacking_right_is_denied() {
     let manifest = format!("/v2/{N}/manifests/latest");
     registry
         .as_who("", Request::get(&manifest).bearer(&pull))
-        .expect_status(200);
+        .is(200);
     for (request, scope) in [
         (
             Request::post(format!("/v2/{N}/blobs/uploads/")),
@@ -237,7 +237,7 @@ fn a_narrow_token_asks_for_a_wider_one_and_a_lacking_right_is_denied() {
     let bobs = registry.bearer(&bob, &[&wide]);
     registry
         .as_who("", Request::get(&manifest).bearer(&bobs))
-        .expect_status(200);
+        .is(200);
     for request in [
         Request::post(format!("/v2/{N}/blobs/uploads/")),
         Request::delete(&manifest),
@@ -284,7 +284,7 @@ fn nobody_reads_what_is_public_and_cannot_tell_private_from_absent() {
         } else {
             request.bearer(token)
         };
-        registry.as_who("", request).expect_status(200);
+        registry.as_who("", request).is(200);
     }
     let answer = registry.as_who("", Request::put(format!("/v2/{N}/manifests/latest")));
     challenge(&answer);
@@ -344,7 +344,6 @@ fn who_makes_a_repository_reads_it_by_the_same_token() {
     let digest = crate::fixture::sha256(b"x");
     let head = Request::head(format!("/v2/alice/new/blobs/{digest}"));
     assert_eq!(ask(head.clone()).status, 404);
-    ask(Request::post(format!("/v2/alice/new/blobs/uploads/?digest={digest}")).body("x"))
-        .expect_status(201);
+    ask(Request::post(format!("/v2/alice/new/blobs/uploads/?digest={digest}")).body("x")).is(201);
     assert_eq!(ask(head).status, 200);
 }

@@ -2,7 +2,7 @@
 
 use packhouse_testkit::http::Request;
 
-use crate::fixture::{Registry, index_of, refusal};
+use crate::fixture::{Answered as _, Registry, index_of, refusal};
 
 const N: &str = "alice/app";
 
@@ -12,19 +12,17 @@ fn a_tag_goes_alone_and_a_manifest_with_its_tags() {
     let image = registry.image(N, "one");
     let digest = image.digest();
     for tag in ["a", "b", "c"] {
-        registry.put_manifest(N, tag, &image).expect_status(201);
+        registry.put_manifest(N, tag, &image).is(201);
     }
     let at = |reference: &str| format!("/v2/{N}/manifests/{reference}");
     let status = |reference: &str| registry.ask(Request::head(at(reference))).status;
 
-    registry.ask(Request::delete(at("a"))).expect_status(202);
+    registry.ask(Request::delete(at("a"))).is(202);
     assert_eq!((status("a"), status("b"), status(&digest)), (404, 200, 200));
     let again = registry.ask(Request::delete(at("a")));
     assert_eq!(refusal(&again), (404, "MANIFEST_UNKNOWN".to_owned()));
 
-    registry
-        .ask(Request::delete(at(&digest)))
-        .expect_status(202);
+    registry.ask(Request::delete(at(&digest))).is(202);
     assert_eq!((status("b"), status("c"), status(&digest)), (404, 404, 404));
     let again = registry.ask(Request::delete(at(&digest)));
     assert_eq!(refusal(&again), (404, "MANIFEST_UNKNOWN".to_owned()));
@@ -40,7 +38,7 @@ fn a_tag_goes_alone_and_a_manifest_with_its_tags() {
         .ask(Request::get("/v2/_catalog"))
         .expect_status(200);
     assert_eq!(catalog.json()["repositories"], serde_json::json!([]));
-    registry.put_manifest(N, "again", &image).expect_status(201);
+    registry.put_manifest(N, "again", &image).is(201);
     assert_eq!((status("again"), status(&digest)), (200, 200));
 }
 
@@ -48,13 +46,9 @@ fn a_tag_goes_alone_and_a_manifest_with_its_tags() {
 fn what_is_part_of_something_stays() {
     let registry = Registry::start();
     let image = registry.image(N, "one");
-    registry
-        .put_manifest(N, &image.digest(), &image)
-        .expect_status(201);
+    registry.put_manifest(N, &image.digest(), &image).is(201);
     let index = index_of(&[&image]);
-    registry
-        .put_manifest(N, "latest", &index)
-        .expect_status(201);
+    registry.put_manifest(N, "latest", &index).is(201);
     let child = format!("/v2/{N}/manifests/{}", image.digest());
     let layer = format!("/v2/{N}/blobs/{}", crate::fixture::sha256(b"one"));
     for target in [&child, &layer] {
@@ -64,12 +58,12 @@ fn what_is_part_of_something_stays() {
             (405, "UNSUPPORTED".to_owned()),
             "{target}"
         );
-        registry.ask(Request::head(target)).expect_status(200);
+        registry.ask(Request::head(target)).is(200);
     }
     let root = format!("/v2/{N}/manifests/{}", index.digest());
     for target in [&root, &child, &layer] {
-        registry.ask(Request::delete(target)).expect_status(202);
-        registry.ask(Request::head(target)).expect_status(404);
+        registry.ask(Request::delete(target)).is(202);
+        registry.ask(Request::head(target)).is(404);
     }
     let again = registry.ask(Request::delete(&layer));
     assert_eq!(refusal(&again), (404, "BLOB_UNKNOWN".to_owned()));
@@ -82,10 +76,10 @@ fn a_blob_is_taken_from_one_repository_and_stays_in_the_other() {
     registry.push_blob("alice/other", b"shared");
     registry
         .ask(Request::delete(format!("/v2/{N}/blobs/{digest}")))
-        .expect_status(202);
+        .is(202);
     registry
         .ask(Request::head(format!("/v2/{N}/blobs/{digest}")))
-        .expect_status(404);
+        .is(404);
     let other = format!("/v2/alice/other/blobs/{digest}");
     assert_eq!(
         registry.ask(Request::get(other)).expect_status(200).body,
@@ -94,5 +88,5 @@ fn a_blob_is_taken_from_one_repository_and_stays_in_the_other() {
     registry.push_blob(N, b"shared");
     registry
         .ask(Request::head(format!("/v2/{N}/blobs/{digest}")))
-        .expect_status(200);
+        .is(200);
 }

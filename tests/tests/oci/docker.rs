@@ -3,7 +3,7 @@
 use packhouse_testkit::http::{self, Request, Response};
 use packhouse_testkit::server::TestServer;
 
-use crate::fixture::{ALL_SCOPES, image_of, refusal, sha256};
+use crate::fixture::{ALL_SCOPES, Answered as _, image_of, refusal, sha256};
 
 struct Docker {
     server: TestServer,
@@ -48,7 +48,7 @@ impl Docker {
 fn an_image_lies_in_a_repository_and_has_its_permissions() {
     let docker = Docker::start();
     let name = "alice/tools/cli";
-    docker.push(name, &docker.token).expect_status(201);
+    docker.push(name, &docker.token).is(201);
     let get = |token: &str| {
         let request = Request::get(format!("/v2/{name}/manifests/latest"));
         docker.ask(&if token.is_empty() {
@@ -57,7 +57,7 @@ fn an_image_lies_in_a_repository_and_has_its_permissions() {
             request.basic("x", token)
         })
     };
-    get(&docker.token).expect_status(200);
+    get(&docker.token).is(200);
     assert_eq!(refusal(&get("")), (401, "UNAUTHORIZED".to_owned()));
 
     docker.server.admin(&["create-user", "bob"]);
@@ -66,7 +66,7 @@ fn an_image_lies_in_a_repository_and_has_its_permissions() {
     docker
         .server
         .admin(&["add-collaborator", "alice/tools", "bob", "--role", "read"]);
-    get(&bob).expect_status(200);
+    get(&bob).is(200);
     assert_eq!(
         refusal(&docker.push(name, &bob)),
         (403, "DENIED".to_owned())
@@ -74,7 +74,7 @@ fn an_image_lies_in_a_repository_and_has_its_permissions() {
     docker
         .server
         .admin(&["add-collaborator", "alice/tools", "bob", "--role", "write"]);
-    docker.push(name, &bob).expect_status(201);
+    docker.push(name, &bob).is(201);
 }
 
 #[test]
@@ -106,9 +106,7 @@ fn a_name_has_three_parts_and_its_repository_is_there() {
 #[test]
 fn the_two_registries_keep_their_images_and_tokens_apart() {
     let docker = Docker::start();
-    docker
-        .push("alice/tools/cli", &docker.token)
-        .expect_status(201);
+    docker.push("alice/tools/cli", &docker.token).is(201);
     let token_at = |base: &str| {
         let target = "/token?service=x&scope=repository:alice/tools/cli:pull,push";
         let answer = http::send(base, &Request::get(target).basic("x", &docker.token)).unwrap();
@@ -122,7 +120,7 @@ fn the_two_registries_keep_their_images_and_tokens_apart() {
         let request = Request::get("/v2/alice/tools/cli/manifests/latest").bearer(token);
         http::send(base, &request).unwrap()
     };
-    get(own, &token_at(own)).expect_status(200);
+    get(own, &token_at(own)).is(200);
     assert_eq!(
         refusal(&get(main, &token_at(main))),
         (404, "NAME_UNKNOWN".to_owned())
@@ -162,9 +160,7 @@ fn public_images_of_repositories_need_a_token_where_the_operator_says_so() {
         server.admin(&["create-repo", "alice/tools", "--visibility", "public"]);
         let token = server.token("alice", ALL_SCOPES);
         let docker = Docker { server, token };
-        docker
-            .push("alice/tools/cli", &docker.token)
-            .expect_status(201);
+        docker.push("alice/tools/cli", &docker.token).is(201);
         let request = Request::get("/v2/alice/tools/cli/manifests/latest");
         assert_eq!(docker.ask(&request).status, status, "{anonymous_read}");
     }

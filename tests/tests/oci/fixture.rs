@@ -74,7 +74,7 @@ impl Registry {
             Request::post(format!("/v2/{name}/blobs/uploads/?digest={digest}"))
                 .body(bytes.to_vec()),
         )
-        .expect_status(201);
+        .is(201);
         digest
     }
 
@@ -92,7 +92,7 @@ impl Registry {
     #[track_caller]
     pub(crate) fn push_image(&self, name: &str, tag: &str, content: &str) -> String {
         let image = self.image(name, content);
-        self.put_manifest(name, tag, &image).expect_status(201);
+        self.put_manifest(name, tag, &image).is(201);
         image.digest()
     }
 
@@ -215,6 +215,18 @@ fn hex(bytes: &[u8]) -> String {
 /// Bytes that differ from place to place.
 pub(crate) fn bytes(len: usize) -> Vec<u8> {
     (0..=250).cycle().take(len).collect()
+}
+
+/// For an answer of which nothing but the status is wanted.
+pub(crate) trait Answered {
+    fn is(self, status: u16);
+}
+
+impl Answered for Response {
+    #[track_caller]
+    fn is(self, status: u16) {
+        drop(self.expect_status(status));
+    }
 }
 
 /// The code and status of a refusal, whose body must be a list of errors.

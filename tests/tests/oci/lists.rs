@@ -3,7 +3,7 @@
 use packhouse_testkit::http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::fixture::{INDEX, Manifest, Registry, image_of, referrer, refusal};
+use crate::fixture::{Answered as _, INDEX, Manifest, Registry, image_of, referrer, refusal};
 
 const N: &str = "alice/app";
 
@@ -20,7 +20,7 @@ fn tags_are_listed_in_the_order_of_their_bytes_and_in_pages() {
     let registry = Registry::start();
     let image = registry.image(N, "one");
     for tag in ["b", "a", "B", "1.10", "1.9", "_x", "a-b", "a.b"] {
-        registry.put_manifest(N, tag, &image).expect_status(201);
+        registry.put_manifest(N, tag, &image).is(201);
     }
     let list = |query: &str| registry.ask(Request::get(format!("/v2/{N}/tags/list{query}")));
     let tags = |answer: &Response| answer.json()["tags"].clone();
@@ -88,13 +88,13 @@ fn referrers_are_listed_filtered_and_in_pages() {
         let manifest = referrer(&subject, kind, note);
         registry
             .put_manifest(N, &manifest.digest(), &manifest)
-            .expect_status(201);
+            .is(201);
         pushed.push(manifest);
     }
     let plain =
         json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "subject": subject});
     let plain = Manifest::new(INDEX, &plain);
-    registry.put_manifest(N, "plain", &plain).expect_status(201);
+    registry.put_manifest(N, "plain", &plain).is(201);
 
     let answer = list("");
     let listed = answer.json()["manifests"].as_array().unwrap().clone();
@@ -132,7 +132,7 @@ fn referrers_are_listed_filtered_and_in_pages() {
     assert_eq!(seen, listed);
 
     let target = format!("/v2/{N}/manifests/{}", pushed[0].digest());
-    registry.ask(Request::delete(target)).expect_status(202);
+    registry.ask(Request::delete(target)).is(202);
     assert_eq!(list("").json()["manifests"].as_array().unwrap().len(), 3);
     let malformed = registry.ask(Request::get(format!("/v2/{N}/referrers/nonsense")));
     assert_eq!(refusal(&malformed), (400, "DIGEST_INVALID".to_owned()));
@@ -146,11 +146,11 @@ fn fallback_tags_are_tags_like_any_other() {
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []});
     registry
         .put_manifest(N, &tag, &Manifest::new(INDEX, &index))
-        .expect_status(201);
+        .is(201);
     let target = format!("/v2/{N}/manifests/{tag}");
-    registry.ask(Request::get(&target)).expect_status(200);
-    registry.ask(Request::delete(&target)).expect_status(202);
-    registry.ask(Request::get(&target)).expect_status(404);
+    registry.ask(Request::get(&target)).is(200);
+    registry.ask(Request::delete(&target)).is(202);
+    registry.ask(Request::get(&target)).is(404);
 }
 
 #[test]

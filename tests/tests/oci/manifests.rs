@@ -5,8 +5,8 @@ use packhouse_testkit::server::TestServer;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    CONFIG, IMAGE, INDEX, LAYER, Manifest, Registry, blob, image_of, index_of, referrer, refusal,
-    sha256, sha512,
+    Answered as _, CONFIG, IMAGE, INDEX, LAYER, Manifest, Registry, blob, image_of, index_of,
+    referrer, refusal, sha256, sha512,
 };
 
 const N: &str = "alice/app";
@@ -19,9 +19,7 @@ fn round_trip(registry: &Registry, manifest: &Manifest, tag: &str) {
     let location = format!("/v2/{N}/manifests/{digest}");
     assert_eq!(put.header("location"), Some(&*location));
     assert_eq!(put.header("docker-content-digest"), Some(&*digest));
-    registry
-        .put_manifest(N, &digest, manifest)
-        .expect_status(201);
+    registry.put_manifest(N, &digest, manifest).is(201);
     for reference in [tag, &digest] {
         let target = format!("/v2/{N}/manifests/{reference}");
         let request = Request::get(&target)
@@ -156,7 +154,7 @@ fn what_a_manifest_names_must_be_in_this_repository() {
     });
     registry
         .put_manifest(N, "cache", &Manifest::new(INDEX, &cache))
-        .expect_status(201);
+        .is(201);
 
     let mut value: Value = serde_json::from_slice(&image.bytes).unwrap();
     value["layers"][0]["size"] = json!(4);
@@ -171,13 +169,9 @@ fn sparse_images_are_accepted_where_the_operator_says_so() {
         .start();
     let registry = Registry::over(server);
     let image = image_of(b"absent", b"absent, too");
-    registry
-        .put_manifest(N, "sparse", &image)
-        .expect_status(201);
+    registry.put_manifest(N, "sparse", &image).is(201);
     let index = index_of(&[&image_of(b"nor", b"this")]);
-    registry
-        .put_manifest(N, "sparse-index", &index)
-        .expect_status(201);
+    registry.put_manifest(N, "sparse-index", &index).is(201);
 }
 
 #[test]
@@ -188,7 +182,7 @@ fn a_manifest_by_sha512_is_found_by_it() {
     for body in [&config[..], layer] {
         registry
             .finish(&registry.open(N), &sha512(body), body)
-            .expect_status(201);
+            .is(201);
     }
     let descriptor = |media_type: &str, bytes: &[u8]| json!({"mediaType": media_type, "digest": sha512(bytes), "size": bytes.len()});
     let image = Manifest::new(
@@ -229,7 +223,7 @@ fn tags_come_with_the_manifest_and_move() {
     let put = registry.ask(one.put(N, &target)).expect_status(201);
     assert_eq!(put.header("oci-tag"), Some(&*names.join(", ")));
 
-    registry.put_manifest(N, "t3", &two).expect_status(201);
+    registry.put_manifest(N, "t3", &two).is(201);
     let digest_of = |tag: &str| {
         let answer = registry.ask(Request::head(format!("/v2/{N}/manifests/{tag}")));
         answer
@@ -241,7 +235,7 @@ fn tags_come_with_the_manifest_and_move() {
     assert_eq!(digest_of("t3"), two.digest());
     assert_eq!(digest_of("t4"), one.digest());
     // the same again is a success, and the old one stays
-    registry.put_manifest(N, "t3", &two).expect_status(201);
+    registry.put_manifest(N, "t3", &two).is(201);
     assert_eq!(digest_of(&one.digest()), one.digest());
 
     let many: Vec<String> = (0..101).map(|number| format!("tag=m{number}")).collect();
@@ -369,7 +363,7 @@ fn bad_manifests_are_refused_in_the_protocols_words() {
     let answer = registry.put_manifest(N, "huge", &huge);
     assert_eq!(refusal(&answer), (413, "SIZE_INVALID".to_owned()));
     huge.bytes.truncate(4 << 20);
-    registry.put_manifest(N, "large", &huge).expect_status(201);
+    registry.put_manifest(N, "large", &huge).is(201);
 }
 
 #[test]
@@ -441,9 +435,9 @@ fn what_is_not_there_is_not_found() {
     }
     let own = registry.server.base().split("//").nth(1).unwrap();
     let target = format!("/v2/{N}/manifests/latest?ns={own}");
-    registry.ask(Request::get(target)).expect_status(200);
+    registry.ask(Request::get(target)).is(200);
     let encoded = registry.push_blob(N, b"x").replace(':', "%3A");
     registry
         .ask(Request::get(format!("/v2/{N}/blobs/{encoded}")))
-        .expect_status(200);
+        .is(200);
 }

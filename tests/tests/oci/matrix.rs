@@ -6,7 +6,7 @@ use packhouse_docker::Docker;
 use packhouse_testkit::http::{self, Request};
 use packhouse_testkit::server::TestServer;
 
-use crate::fixture::{ALL_SCOPES, image_of, sha256};
+use crate::fixture::{ALL_SCOPES, Answered as _, image_of, sha256};
 
 /// What a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,12 +192,12 @@ fn every_route_of_either_registry_answers_every_caller_as_the_model_says() {
             for body in [&b"{}"[..], b"layer"] {
                 let target = format!("/v2/{name}/blobs/uploads/?digest={}", sha256(body));
                 let request = Request::post(target).basic("x", &owner).body(body.to_vec());
-                http::send(base, &request).unwrap().expect_status(201);
+                http::send(base, &request).unwrap().is(201);
             }
             let put = image_of(b"{}", b"layer")
                 .put(&name, "latest")
                 .basic("x", &owner);
-            http::send(base, &put).unwrap().expect_status(201);
+            http::send(base, &put).unwrap().is(201);
         }
     }
     server.admin(&["set-visibility", "alice/container/public", "public"]);

@@ -2,7 +2,7 @@
 
 use packhouse_testkit::http::{Request, Response};
 
-use crate::fixture::{Registry, bytes, refusal, sha256, sha512};
+use crate::fixture::{Answered as _, Registry, bytes, refusal, sha256, sha512};
 
 const N: &str = "alice/app";
 
@@ -27,7 +27,7 @@ fn a_blob_is_mounted_with_and_without_its_source() {
         let digest = digest_of(&body);
         registry
             .finish(&registry.open("alice/base"), &digest, &body)
-            .expect_status(201);
+            .is(201);
         for (to, from) in [
             ("alice/one", "&from=alice/base"),
             ("alice/two", ""),
@@ -62,9 +62,7 @@ fn what_cannot_be_mounted_is_uploaded() {
     }
     let answer = mount(&registry, &registry.token, N, &absent, "").expect_status(202);
     let location = answer.header("location").unwrap();
-    registry
-        .finish(location, &absent, b"other")
-        .expect_status(201);
+    registry.finish(location, &absent, b"other").is(201);
     let malformed = mount(&registry, &registry.token, N, "nonsense", "");
     assert_eq!(refusal(&malformed), (400, "DIGEST_INVALID".to_owned()));
 }
@@ -76,7 +74,7 @@ fn nobody_learns_by_a_mount_what_they_may_not_read() {
     let digest = registry.push_blob("alice/base", b"secret");
     registry.push_image("alice/base", "latest", "secret");
     for from in ["&from=alice/base", ""] {
-        mount(&registry, &bob, "bob/app", &digest, from).expect_status(202);
+        mount(&registry, &bob, "bob/app", &digest, from).is(202);
     }
     let answer = registry.as_who(&bob, Request::get(format!("/v2/bob/app/blobs/{digest}")));
     assert_eq!(refusal(&answer), (404, "BLOB_UNKNOWN".to_owned()));

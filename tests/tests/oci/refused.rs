@@ -3,7 +3,7 @@
 use packhouse_testkit::http::{self, Request};
 use packhouse_testkit::server::TestServer;
 
-use crate::fixture::{Registry, bytes, refusal, sha256};
+use crate::fixture::{Answered as _, Registry, bytes, refusal, sha256};
 
 const N: &str = "alice/app";
 
@@ -38,14 +38,14 @@ fn bad_uploads_are_refused_and_the_session_stays() {
     )));
     assert_eq!(refusal(&algorithm), (400, "DIGEST_INVALID".to_owned()));
     // an empty PUT may carry any range
-    registry.patch(&location, None, &body).expect_status(202);
+    registry.patch(&location, None, &body).is(202);
     registry
         .ask(
             Request::put(format!("{location}?digest={}", sha256(&body)))
                 .header("Content-Range", "5000-4999")
                 .body(""),
         )
-        .expect_status(201);
+        .is(201);
 }
 
 #[test]
@@ -71,9 +71,7 @@ fn a_body_that_ends_early_is_no_blob() {
     }
     let answer = registry.ask(Request::get(format!("/v2/{N}/blobs/{digest}")));
     assert_eq!(refusal(&answer), (404, "BLOB_UNKNOWN".to_owned()));
-    registry
-        .finish(&location, &digest, &body)
-        .expect_status(201);
+    registry.finish(&location, &digest, &body).is(201);
 }
 
 #[test]
@@ -90,16 +88,14 @@ fn a_blob_over_the_limit_is_refused_by_every_way() {
     let location = registry.open(N);
     let put = registry.finish(&location, &digest, &body);
     assert_eq!(refusal(&put), (413, "SIZE_INVALID".to_owned()));
-    registry
-        .patch(&location, None, &body[..100_000])
-        .expect_status(202);
+    registry.patch(&location, None, &body[..100_000]).is(202);
     let patch = registry.patch(&location, None, &body[100_000..]);
     assert_eq!(refusal(&patch), (413, "SIZE_INVALID".to_owned()));
     let put = registry.finish(&location, &digest, &body[100_000..]);
     assert_eq!(refusal(&put), (413, "SIZE_INVALID".to_owned()));
     registry
         .finish(&location, &sha256(&body[..100_000]), b"")
-        .expect_status(201);
+        .is(201);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use packhouse_testkit::http::{self, Request};
 
-use crate::fixture::{Registry, bytes, refusal, sha256, sha512};
+use crate::fixture::{Answered as _, Registry, bytes, refusal, sha256, sha512};
 
 const N: &str = "alice/app";
 
@@ -17,16 +17,14 @@ fn an_upload_goes_on_after_the_server_was_killed() {
         let location = registry.open(N);
         registry
             .patch(&location, Some(&format!("0-{}", cut - 1)), &body[..cut])
-            .expect_status(202);
+            .is(202);
         registry.server.kill();
         registry.server.restart();
         let status = registry.ask(Request::get(&location)).expect_status(204);
         let range = format!("0-{}", cut - 1);
         assert_eq!(status.header("range"), Some(&*range));
-        registry
-            .patch(&location, None, &body[cut..])
-            .expect_status(202);
-        registry.finish(&location, &digest, b"").expect_status(201);
+        registry.patch(&location, None, &body[cut..]).is(202);
+        registry.finish(&location, &digest, b"").is(201);
         let got = registry
             .ask(Request::get(format!("/v2/{N}/blobs/{digest}")))
             .expect_status(200);
@@ -59,10 +57,8 @@ fn what_a_client_sent_before_it_went_away_stays() {
     assert!(sent <= 200_000);
     registry
         .patch(&location, Some(&format!("{sent}-299999")), &body[sent..])
-        .expect_status(202);
-    registry
-        .finish(&location, &sha256(&body), b"")
-        .expect_status(201);
+        .is(202);
+    registry.finish(&location, &sha256(&body), b"").is(201);
 }
 
 #[test]
@@ -89,7 +85,7 @@ fn a_token_of_one_run_is_good_in_the_next() {
     let bearer = registry.bearer(&registry.token, &[&format!("repository:{N}:pull")]);
     registry.server.restart();
     let request = Request::get(format!("/v2/{N}/manifests/latest")).bearer(&bearer);
-    registry.as_who("", request).expect_status(200);
+    registry.as_who("", request).is(200);
     let forged = format!("{}x", &bearer[..bearer.len() - 2]);
     let request = Request::get(format!("/v2/{N}/manifests/latest")).bearer(&forged);
     assert_eq!(

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use packhouse_testkit::http::Request;
 
-use crate::fixture::{Registry, bytes, refusal, sha256, sha512};
+use crate::fixture::{Answered as _, Registry, bytes, refusal, sha256, sha512};
 
 const N: &str = "alice/app";
 
@@ -61,12 +61,10 @@ fn every_way_of_uploading_makes_the_same_blob() {
                 // the last chunk in the PUT, the first ones without a range
                 4 => {
                     let location = registry.open(N);
-                    registry
-                        .patch(&location, None, &body[..1_000_000])
-                        .expect_status(202);
+                    registry.patch(&location, None, &body[..1_000_000]).is(202);
                     registry
                         .patch(&location, None, &body[1_000_000..2_000_000])
-                        .expect_status(202);
+                        .is(202);
                     let rest = &body[2_000_000..];
                     registry.ask(
                         Request::put(format!("{location}?digest={digest}"))
@@ -80,7 +78,7 @@ fn every_way_of_uploading_makes_the_same_blob() {
                     let target = format!("/v2/{N}/blobs/uploads/?digest-algorithm={algorithm}");
                     let opened = registry.ask(Request::post(target)).expect_status(202);
                     let location = opened.header("location").unwrap();
-                    registry.patch(location, None, &body).expect_status(202);
+                    registry.patch(location, None, &body).is(202);
                     registry.finish(location, &digest, b"")
                 }
             };
@@ -107,22 +105,20 @@ fn empty_and_tiny_blobs_are_blobs() {
     let registry = Registry::start();
     for body in [&b""[..], b"{}"] {
         for digest in [sha256(body), sha512(body)] {
-            registry
-                .finish(&registry.open(N), &digest, body)
-                .expect_status(201);
+            registry.finish(&registry.open(N), &digest, body).is(201);
             let got = registry
                 .ask(Request::get(format!("/v2/{N}/blobs/{digest}")))
                 .expect_status(200);
             assert_eq!(got.body, body);
             let location = registry.open(N);
-            registry.patch(&location, None, body).expect_status(202);
-            registry.finish(&location, &digest, b"").expect_status(201);
+            registry.patch(&location, None, body).is(202);
+            registry.finish(&location, &digest, b"").is(201);
             registry
                 .ask(
                     Request::post(format!("/v2/{N}/blobs/uploads/?digest={digest}"))
                         .body(body.to_vec()),
                 )
-                .expect_status(201);
+                .is(201);
         }
     }
 }
@@ -147,7 +143,7 @@ fn a_chunk_out_of_order_is_refused_and_the_session_goes_on() {
 
     registry
         .patch(&location, Some("0-999"), &body[..1000])
-        .expect_status(202);
+        .is(202);
     // an old one again, and one too far
     for (range, part) in [("0-999", 0..1000), ("2000-2999", 2000..3000)] {
         let answer = registry.patch(&location, Some(range), &body[part]);
@@ -165,10 +161,10 @@ fn a_chunk_out_of_order_is_refused_and_the_session_goes_on() {
 
     registry
         .patch(&location, Some("1000-1999"), &body[1000..2000])
-        .expect_status(202);
+        .is(202);
     registry
         .finish(&location, &sha256(&body), &body[2000..])
-        .expect_status(201);
+        .is(201);
 }
 
 #[test]
@@ -188,7 +184,7 @@ fn a_wrong_digest_is_refused_by_every_way_and_leaves_nothing() {
         assert_eq!(gone.status, 404, "the session is ended");
 
         let location = registry.open(N);
-        registry.patch(&location, None, &body).expect_status(202);
+        registry.patch(&location, None, &body).is(202);
         let put = registry.finish(&location, &wrong, b"");
         assert_eq!(refusal(&put), (400, "DIGEST_INVALID".to_owned()));
         let gone = registry.finish(&location, &sha256(&body), b"");
@@ -212,9 +208,9 @@ fn a_cancelled_upload_is_gone() {
     for with_bytes in [false, true] {
         let location = registry.open(N);
         if with_bytes {
-            registry.patch(&location, None, b"some").expect_status(202);
+            registry.patch(&location, None, b"some").is(202);
         }
-        registry.ask(Request::delete(&location)).expect_status(204);
+        registry.ask(Request::delete(&location)).is(204);
         for request in [
             Request::get(&location),
             Request::delete(&location),
@@ -243,7 +239,7 @@ fn an_upload_belongs_to_who_opened_it_and_to_its_repository() {
     let elsewhere = location.replace("/app/", "/other/");
     let answer = registry.ask(Request::get(elsewhere));
     assert_eq!(refusal(&answer), (404, "BLOB_UPLOAD_UNKNOWN".to_owned()));
-    registry.ask(Request::get(&location)).expect_status(204);
+    registry.ask(Request::get(&location)).is(204);
 }
 
 #[test]
@@ -253,7 +249,7 @@ fn a_known_blob_is_read_and_thrown_away_again() {
     for _ in 0..3 {
         registry
             .finish(&registry.open(N), &sha256(&body), &body)
-            .expect_status(201);
+            .is(201);
     }
     let objects: usize = std::fs::read_dir(registry.server.data_dir().join("blobs"))
         .unwrap()
