@@ -92,13 +92,17 @@ impl Bench {
     /// Publishes one version of a package of the owner, and gives the answer.
     fn publish(&self, name: &str, version: &str, payload: &[u8]) -> Result<()> {
         let body = publishers::document(&format!("@{OWNER}/{name}"), version, payload);
+        self.publish_document(name, body)
+    }
+
+    fn publish_document(&self, name: &str, body: Vec<u8>) -> Result<()> {
         let request = Request::put(format!("{MOUNT}/@{OWNER}%2f{name}"))
             .bearer(&self.token)
             .header("content-type", "application/json")
             .body(body);
         let answer = http::send(self.server.base(), &request)?;
         if answer.status != 201 {
-            bail!("publish of {name} {version}: {answer}");
+            bail!("publish of {name}: {answer}");
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ pub(crate) fn is_no_owner(subject: &Subject, _: &Caller, response: &Response) ->
 }
 
 pub(crate) fn is_packages_of_acme(_: &Subject, caller: &Caller, response: &Response) -> Checked {
-    let is_of_acme = |group: usize| GROUPS[group] != "own";
+    let is_of_acme = |group: usize| !["own", "bare"].contains(&GROUPS[group]);
     same("answer", &read(response)?, &readable(caller, is_of_acme))
 }
 

@@ -93,7 +93,7 @@ impl Asking<'_> {
         self.note_shape(case, &target, &answer);
         if case.route.method == "GET" {
             let head = self.send(&case.route.request("HEAD", &target, case.caller));
-            self.check(case, &target, &head, check_head(&answer, &head));
+            self.check(case, &target, &head, check_head(case, &answer, &head));
         }
     }
 
@@ -180,7 +180,12 @@ fn let_in(case: &Case<'_>, answer: &Response) -> Checked {
 }
 
 /// HEAD decides as GET does, and says as much.
-fn check_head(get: &Response, head: &Response) -> Checked {
+fn check_head(case: &Case<'_>, get: &Response, head: &Response) -> Checked {
+    // taking a login's token changes something: its head is not to be had
+    if case.route.pattern == "GET /-/v1/done" {
+        same("HEAD's status", &head.status, &405)?;
+        return same("allowed", &head.header("allow"), &Some("GET"));
+    }
     same("HEAD's status", &head.status, &get.status)?;
     for name in ["content-length", "content-type", "etag", "www-authenticate"] {
         same(

@@ -8,7 +8,7 @@ use packhouse_testkit::clients::{Client, NPM_11, NpmProject};
 use serde_json::{Map, Value, json};
 
 use super::nginx::Nginx;
-use super::{Bench, MOUNT, OWNER, median, publishers};
+use super::{Bench, MOUNT, median, publishers};
 
 /// The owner, as npm names them.
 const SCOPE: &str = "@bench";
@@ -22,8 +22,10 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     for number in 0..PACKAGES {
         let name = format!("dependency-{number}");
         let payload = publishers::noise(number, 1024 + number * 7919 % 40_000);
-        bench.publish(&name, "1.0.0", &payload)?;
-        dependencies.insert(format!("@{OWNER}/{name}"), json!("^1.0.0"));
+        let full = format!("{SCOPE}/{name}");
+        let body = publishers::document_with(&full, "1.0.0", &payload, &json!({}));
+        bench.publish_document(&name, body)?;
+        dependencies.insert(full, json!("^1.0.0"));
     }
     let manifest = json!({
         "name": "application", "version": "1.0.0", "private": true,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use packhouse_testkit::archives::npm_tarball;
 use packhouse_testkit::http::{Connection, Request};
 use packhouse_testkit::npm;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Bench, MOUNT, OWNER, SMALL_TARBALL};
 
@@ -118,11 +118,22 @@ fn request(
 
 /// What npm would send for a package with `payload` as its one module.
 pub(super) fn document(name: &str, version: &str, payload: &[u8]) -> Vec<u8> {
+    let dependencies = json!({"left": "^1.0.0", "right": "~2.1.0"});
+    document_with(name, version, payload, &dependencies)
+}
+
+/// The same with other dependencies.
+pub(super) fn document_with(
+    name: &str,
+    version: &str,
+    payload: &[u8],
+    dependencies: &Value,
+) -> Vec<u8> {
     let fields = json!({
         "description": "A package under load",
         "license": "MIT",
         "main": "index.js",
-        "dependencies": {"left": "^1.0.0", "right": "~2.1.0"},
+        "dependencies": dependencies,
     });
     let readme = format!("# {name}\n");
     let files: [(&str, &[u8]); 2] = [("README.md", readme.as_bytes()), ("index.js", payload)];
