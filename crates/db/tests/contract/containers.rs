@@ -245,6 +245,7 @@ async fn a_token_is_found_by_its_id(house: House) {
         repository_id: None,
         expires_at: None,
         created_at: NOON,
+        by_login: false,
     };
     let id = house.write(move |tx| tokens::insert(tx, &new)).await;
     let row = house.read(move |conn| tokens::find_row(conn, id)).await;
