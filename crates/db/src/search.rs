@@ -86,7 +86,7 @@ pub fn unindexed(conn: &mut Conn, limit: u32) -> DbResult<Vec<PackageId>> {
 }
 
 /// Writes what a package is found by, in place of what it was found by before; with nothing, it is
-/// not found any more. The caller has [locked](packages::lock) the package.
+/// not found any more. The caller has [locked](crate::packages::lock) the package.
 ///
 /// # Errors
 /// [`DbError::Reference`](crate::DbError::Reference) when the package or the version is not there.
