@@ -24,7 +24,10 @@ impl House {
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = flush.tick() => self.flush().await,
+                _ = flush.tick() => {
+                    self.flush().await;
+                    self.keep_indexed().await;
+                }
                 _ = sweep.tick() => self.sweep().await,
                 _ = stop.changed() => return,
             }
@@ -49,9 +52,6 @@ impl House {
                 warn!(error = %fault, "could not write download counts, trying again later");
                 self.downloads.put_back(counts);
             }
-        }
-        if let Err(fault) = self.keep_indexed().await {
-            warn!(error = %fault, "could not index packages for the search");
         }
         let uses = self.admission.uses().take();
         if !uses.is_empty() {

@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 use moka::future::Cache;
+use packhouse_db::packages::Owner;
 use packhouse_db::{Conn, accounts, grants, packages, stars, tags, versions};
 use packhouse_names::{AccountId, Login, PackageId, Role, TagName};
 use packhouse_wire::{BaseUrl, Document};
@@ -194,15 +195,7 @@ fn view(
         },
         None => None,
     };
-    let mut maintainers: Vec<_> = grants::list(conn, id)?
-        .users
-        .into_iter()
-        .filter(|grant| grant.role >= Role::Write)
-        .map(|grant| grant.login)
-        .collect();
-    if owner.kind == packhouse_db::AccountKind::User && !maintainers.contains(&owner.login) {
-        maintainers.insert(0, owner.login.clone());
-    }
+    let maintainers = maintainers(conn, id, &owner)?;
     Ok(PackageView {
         id,
         name: package.name,
@@ -220,6 +213,24 @@ fn view(
         starred_by: stars::starrers(conn, id, MAX_SHOWN_STARRERS)?,
         readme,
     })
+}
+
+/// Users with a role of their own that lets them publish, and the owner where it is a user.
+pub(crate) fn maintainers(
+    conn: &mut Conn,
+    package: PackageId,
+    owner: &Owner,
+) -> Result<Vec<Login>, Fault> {
+    let mut maintainers: Vec<_> = grants::list(conn, package)?
+        .users
+        .into_iter()
+        .filter(|grant| grant.role >= Role::Write)
+        .map(|grant| grant.login)
+        .collect();
+    if owner.kind == packhouse_db::AccountKind::User && !maintainers.contains(&owner.login) {
+        maintainers.insert(0, owner.login.clone());
+    }
+    Ok(maintainers)
 }
 
 pub(crate) fn version_view(

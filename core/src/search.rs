@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use packhouse_db::readable::Reader;
 use packhouse_db::search::{self, Entry, Match, Wanted};
-use packhouse_db::{Conn, Tx, accounts, downloads, grants, packages, versions};
-use packhouse_names::{Ecosystem, Login, PackageId, PackageName, Role, Timestamp, Visibility};
+use packhouse_db::{Conn, Tx, accounts, downloads, packages, versions};
+use packhouse_names::{Ecosystem, Login, PackageId, PackageName, Timestamp, Visibility};
+use tracing::warn;
 
-use crate::documents::version_view;
+use crate::documents::{maintainers, version_view};
 use crate::fault::Fault;
 use crate::house::House;
 use crate::model::{Namespace, VersionView};
@@ -166,8 +167,10 @@ impl House {
     }
 
     /// The chore: what publishes left behind, before somebody searches for it.
-    pub(crate) async fn keep_indexed(&self) -> Result<(), Fault> {
-        self.index(BATCHES_A_CHORE).await
+    pub(crate) async fn keep_indexed(&self) {
+        if let Err(fault) = self.index(BATCHES_A_CHORE).await {
+            warn!(error = %fault, "could not index packages for the search");
+        }
     }
 }
 
@@ -199,14 +202,17 @@ fn entry(tx: &mut Tx<'_>, id: PackageId) -> Result<Option<Entry>, Fault> {
     let Some(version) = versions::shown(tx, id, SHOWN_TAG)? else {
         return Ok(None);
     };
-    let mut accounts_of = vec![package.owner_id];
-    accounts_of.extend(version.publisher_id);
-    let mut people: Vec<String> = accounts::logins(tx, &accounts_of)?
-        .values()
-        .map(ToString::to_string)
-        .collect();
-    people.sort_unstable();
-    people.extend(publishers(tx, id)?.iter().map(ToString::to_string));
+    let Some((_, owner)) = packages::with_owner(tx, id)? else {
+        return Ok(None);
+    };
+    let publisher: Vec<_> = version.publisher_id.into_iter().collect();
+    let mut people = vec![owner.login.to_string()];
+    people.extend(
+        accounts::logins(tx, &publisher)?
+            .values()
+            .map(ToString::to_string),
+    );
+    people.extend(maintainers(tx, id, &owner)?.iter().map(ToString::to_string));
     people.extend(version.authors.clone());
     let keywords = version.keywords.unwrap_or_default();
     Ok(Some(Entry {
@@ -219,16 +225,6 @@ fn entry(tx: &mut Tx<'_>, id: PackageId) -> Result<Option<Entry>, Fault> {
         keywords: indexed(&keywords),
         is_unstable: version.prerelease || version.name.as_str().starts_with("0."),
     }))
-}
-
-/// Users with a role of their own that lets them publish.
-fn publishers(conn: &mut Conn, package: PackageId) -> Result<Vec<Login>, Fault> {
-    Ok(grants::list(conn, package)?
-        .users
-        .into_iter()
-        .filter(|grant| grant.role >= Role::Write)
-        .map(|grant| grant.login)
-        .collect())
 }
 
 /// Words of letters and digits, in lower case.
@@ -393,10 +389,7 @@ fn hits(conn: &mut Conn, page: Vec<Ranked>) -> Result<Vec<Hit>, Fault> {
         ) else {
             continue;
         };
-        let mut maintainers = publishers(conn, found.package)?;
-        if owner.kind == packhouse_db::AccountKind::User && !maintainers.contains(&owner.login) {
-            maintainers.insert(0, owner.login.clone());
-        }
+        let maintainers = maintainers(conn, found.package, &owner)?;
         hits.push(Hit {
             name: package.name,
             owner: owner.login,

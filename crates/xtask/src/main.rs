@@ -35,6 +35,7 @@ usage: cargo xtask <task>
                  go to `cargo test`, without the suite
   test-pg        only the tests of the database crate, with PostgreSQL required
   test-clients   only the tests with real package clients, and the third-party suite
+  test-third-party  only the third-party suite of the npm family
   fmt [--fix]    check the formatting, or mend it
   lint           clippy and rustdoc with warnings denied, and `check`
   check          dependencies, licences, sources, and names of package registries
@@ -62,6 +63,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["test", arguments @ ..] => test::run(&workspace()?, Tier::Everything, arguments),
         ["test-pg", arguments @ ..] => test::run(&workspace()?, Tier::PostgreSql, arguments),
         ["test-clients", arguments @ ..] => test::run(&workspace()?, Tier::Clients, arguments),
+        ["test-third-party"] => test::third_party(&workspace()?),
         ["fmt"] => lint::check_format(),
         ["fmt", "--fix"] => lint::mend_format(),
         ["lint"] => lint::run(&workspace()?),

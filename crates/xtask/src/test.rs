@@ -20,6 +20,13 @@ pub(crate) enum Tier {
     Clients,
 }
 
+/// Sets up, builds the server, and runs the third-party suite alone.
+pub(crate) fn third_party(workspace: &Workspace) -> Result<()> {
+    let prepared = setup::prepare(workspace)?;
+    command::run(&mut cargo(&["build", "--workspace", "--bin", "packhouse"]))?;
+    third_party::run(workspace, &prepared.clients)
+}
+
 /// Sets up, builds the server, starts one PostgreSQL for the run, and hands over to `cargo test`;
 /// then comes the third-party suite, whose summary is the end of it.
 pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Result<()> {
