@@ -270,6 +270,14 @@ async fn a_deleted_object_is_missing_and_may_be_deleted_again(store: impl BlobSt
         store.put(body(10)).await.unwrap(),
         store.put(body(10)).await.unwrap(),
     );
+    // what is read again and again is no longer read from its place
+    assert_eq!(read(&store, &key, None).await.unwrap(), body(10));
+    assert_eq!(
+        read(&store, &key, Some(2..7)).await.unwrap(),
+        body(10)[2..7]
+    );
+    let opened = store.open(&key, Some(2..11)).await;
+    assert!(matches!(opened, Err(BlobError::OutOfRange { .. })));
     store.delete(&key).await.unwrap();
     let opened = store.open(&key, None).await;
     assert!(matches!(opened, Err(BlobError::Missing { .. })));

@@ -81,15 +81,19 @@ impl Path {
     }
 
     /// Skips a mount's prefix when the path begins with it; says whether it did.
-    pub fn skip_prefix(&mut self, prefix: &[&str]) -> bool {
-        let matches = {
+    pub fn skip_prefix<'a>(&mut self, prefix: impl IntoIterator<Item = &'a str>) -> bool {
+        let mut skipped = self.skipped;
+        {
             let mut segments = self.iter();
-            prefix.iter().all(|part| segments.next() == Some(*part))
-        };
-        if matches {
-            self.skipped += prefix.len();
+            for part in prefix {
+                if segments.next() != Some(part) {
+                    return false;
+                }
+                skipped += 1;
+            }
         }
-        matches
+        self.skipped = skipped;
+        true
     }
 }
 
@@ -154,8 +158,8 @@ mod tests {
     #[test]
     fn a_prefix_is_skipped_only_when_it_is_there() {
         let mut path = Path::parse("/_registry/npm/x").unwrap();
-        assert!(!path.skip_prefix(&["_registry", "maven"]));
-        assert!(path.skip_prefix(&["_registry", "npm"]));
+        assert!(!path.skip_prefix(["_registry", "maven"]));
+        assert!(path.skip_prefix(["_registry", "npm"]));
         assert_eq!(path.segments().to_vec(), ["x"]);
     }
 }

@@ -222,13 +222,12 @@ impl Mounts {
         let Some(base) = base else {
             return Ok(Place::House { path });
         };
-        let mut below = path.clone();
-        skip_all(&mut below, &base.prefix);
-        if let Some(registry) = self.registry_below(&below)
+        path.skip_prefix(parts(&base.prefix));
+        if let Some(registry) = self.registry_below(&path)
             && let Some(address) = base.registries.get(registry)
         {
             // npm's `unpublish` and its lock files send a prefix that is there already once more
-            self.skip_mount(&mut path, &base.prefix, registry);
+            self.skip_mount(&mut path, &[], registry);
             self.skip_mount(&mut path, &base.prefix, registry);
             return Ok(Place::Registry {
                 registry,
@@ -236,25 +235,25 @@ impl Mounts {
                 path,
             });
         }
-        let first = below.iter().next().unwrap_or_default();
+        let first = path.iter().next().unwrap_or_default();
         if let Some(registry) = self.root_registry(first) {
             return Ok(Place::Registry {
                 registry,
                 base: &base.origin,
-                path: below,
+                path,
             });
         }
         if let Some(strays) = &self.strays
-            && let Some(registry) = strays.iter().position(|one| one.is_stray(&below))
+            && let Some(registry) = strays.iter().position(|one| one.is_stray(&path))
             && let Some(address) = base.registries.get(registry)
         {
             return Ok(Place::Registry {
                 registry,
                 base: address,
-                path: below,
+                path,
             });
         }
-        Ok(Place::House { path: below })
+        Ok(Place::House { path })
     }
 
     /// The registry at the root that a raw path which cannot be read would have gone to, so that
@@ -312,10 +311,9 @@ impl Mounts {
         let Some(word) = self.known.get(registry).and_then(|known| known.word()) else {
             return;
         };
-        let mut below = path.clone();
-        skip_all(&mut below, prefix);
-        if below.skip_prefix(&[PATH_STYLE, word]) {
-            *path = below;
+        let mount = [PATH_STYLE, word];
+        if !path.skip_prefix(parts(prefix).chain(mount)) {
+            path.skip_prefix(mount);
         }
     }
 }
@@ -330,12 +328,8 @@ fn known(registries: &Registries) -> Vec<Known> {
         .collect()
 }
 
-fn skip_all(path: &mut Path, prefix: &[Box<str>]) {
-    if prefix.is_empty() {
-        return;
-    }
-    let parts: Vec<&str> = prefix.iter().map(|part| &**part).collect();
-    path.skip_prefix(&parts);
+fn parts(prefix: &[Box<str>]) -> impl Iterator<Item = &str> {
+    prefix.iter().map(|part| &**part)
 }
 
 impl PathStyleBase {

@@ -20,7 +20,7 @@ use url::Url;
 use crate::workers::Workers;
 use crate::{BlobError, BlobStore, BlobStream, BlobWriter, key};
 use folder::Folder;
-use read::{Reads, Shelf};
+use read::{Reads, Recent, Shelf};
 use write::{LocalWriter, Staged};
 
 /// Objects are spread over this many folders, by the last two digits of their key.
@@ -56,6 +56,7 @@ impl LocalStore {
             reads: Reads {
                 workers: Workers::new(READ_THREADS),
                 shelf: Shelf::default(),
+                recent: Recent::default(),
             },
             writes: Workers::new(WRITE_THREADS),
         })
@@ -108,14 +109,15 @@ impl BlobStore for LocalStore {
         key: &StorageKey,
         range: Option<Range<u64>>,
     ) -> Result<BlobStream, BlobError> {
-        read::open(&self.reads, &self.folders.object(key)?, key, range)
+        read::open(&self.reads, || self.folders.object(key), key, range)
     }
 
     async fn delete(&self, key: &StorageKey) -> Result<(), BlobError> {
         let path = self.folders.object(key)?;
-        self.writes
-            .run(move || remove(&path))
-            .await?
+        let removed = self.writes.run(move || remove(&path)).await?;
+        // after it, so that nobody brings it back in between
+        self.reads.recent.forget(key);
+        removed
             .map(drop)
             .map_err(|source| BlobError::io("removing an object", source))
     }

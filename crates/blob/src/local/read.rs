@@ -2,11 +2,12 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream;
+use moka::sync::Cache;
 use packhouse_names::StorageKey;
 
 use crate::stream::{CHUNK_BYTES, INLINE_BYTES, count, within};
@@ -24,6 +25,12 @@ const AMPLE_BYTES: usize = 24 * 1024 * 1024;
 /// How long a chunk is then.
 const SHORT_CHUNK_BYTES: usize = 128 * 1024;
 
+/// What short objects that are read again and again may take up, their keys included.
+const RECENT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What a short object takes up besides its bytes, about.
+const RECENT_OVERHEAD: usize = 256;
+
 const READING: &str = "reading an object";
 
 /// What streams need of their store.
@@ -31,16 +38,56 @@ const READING: &str = "reading an object";
 pub(super) struct Reads {
     pub(super) workers: Workers,
     pub(super) shelf: Shelf,
+    pub(super) recent: Recent,
 }
 
-/// Opens the object at `path`. Opening, and reading what is short, happens right here: with the
-/// file in the page cache that is quicker than going to another thread and coming back.
+/// Short objects, whole. An object never changes, so what is here is what its file holds.
+#[derive(Debug, Clone)]
+pub(super) struct Recent(Cache<StorageKey, Bytes>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        let cache = Cache::builder()
+            .max_capacity(RECENT_BYTES)
+            .weigher(|_key, bytes: &Bytes| {
+                u32::try_from(bytes.len() + RECENT_OVERHEAD).unwrap_or(u32::MAX)
+            })
+            .build();
+        Self(cache)
+    }
+}
+
+impl Recent {
+    fn range(
+        &self,
+        key: &StorageKey,
+        range: Option<&Range<u64>>,
+    ) -> Option<Result<Bytes, BlobError>> {
+        let bytes = self.0.get(key)?;
+        let cut = within(range.cloned(), count(bytes.len())).map(|range| {
+            let at = |at| usize::try_from(at).unwrap_or(bytes.len());
+            bytes.slice(at(range.start)..at(range.end))
+        });
+        Some(cut)
+    }
+
+    pub(super) fn forget(&self, key: &StorageKey) {
+        self.0.invalidate(key);
+    }
+}
+
+/// Opens the object that `path` leads to. Opening, and reading what is short, happens right here:
+/// with the file in the page cache that is quicker than going to another thread and coming back.
 pub(super) fn open(
     reads: &Reads,
-    path: &Path,
+    path: impl FnOnce() -> Result<PathBuf, BlobError>,
     key: &StorageKey,
     range: Option<Range<u64>>,
 ) -> Result<BlobStream, BlobError> {
+    if let Some(bytes) = reads.recent.range(key, range.as_ref()) {
+        return Ok(BlobStream::whole(bytes?));
+    }
+    let path = path()?;
     let failed = |source| BlobError::object(READING, key, source);
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
@@ -50,7 +97,11 @@ pub(super) fn open(
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(CHUNK_BYTES)];
         file.read_exact_at(&mut bytes, range.start)
             .map_err(|source| BlobError::io(READING, source))?;
-        return Ok(BlobStream::whole(bytes.into()));
+        let bytes = Bytes::from(bytes);
+        if len == size {
+            reads.recent.0.insert(key.clone(), bytes.clone());
+        }
+        return Ok(BlobStream::whole(bytes));
     }
     let reading = Reading {
         reads: reads.clone(),
