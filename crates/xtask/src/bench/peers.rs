@@ -28,31 +28,72 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     let folder = folder.context("PACKHOUSE_PEERS_DIR does not say where the peers are")?;
     let peers = [nora(bench, &folder)?, verdaccio(bench, &folder)?];
 
+    let mut rows = vec![Row::new(
+        "packhouse",
+        bench.server.base(),
+        MOUNT,
+        &bench.token,
+    )];
+    for peer in peers.iter().flatten() {
+        rows.push(Row::new(peer.name, &peer.base, peer.mount, &peer.token));
+    }
+    // in turn, so that a machine's bad minute is everybody's
+    for round in FIRST_ROUND..FIRST_ROUND + ROUNDS {
+        for row in &mut rows {
+            row.measure(round)?;
+        }
+    }
     println!(
         "\n| publishes, {CLIENTS} clients | /s | p50 ms | p99 ms |\n| --- | --- | --- | --- |"
     );
-    row("packhouse", bench.server.base(), MOUNT, &bench.token)?;
-    for peer in peers.iter().flatten() {
-        row(peer.name, &peer.base, peer.mount, &peer.token)?;
+    for row in rows {
+        row.print();
     }
     Ok(())
 }
 
-fn row(name: &str, base: &str, mount: &str, token: &str) -> Result<()> {
-    let (mut rates, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
-    for round in FIRST_ROUND..FIRST_ROUND + ROUNDS {
-        let load = publishers::run(base, mount, token, round, CLIENTS, EACH, SMALL_TARBALL)?;
-        rates.push(load.per_second);
-        p50.push(load.p50_ms);
-        p99.push(load.p99_ms);
+/// What was measured at one registry, round by round.
+struct Row<'a> {
+    name: &'a str,
+    base: &'a str,
+    mount: &'a str,
+    token: &'a str,
+    rates: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+}
+
+impl<'a> Row<'a> {
+    fn new(name: &'a str, base: &'a str, mount: &'a str, token: &'a str) -> Self {
+        Self {
+            name,
+            base,
+            mount,
+            token,
+            rates: Vec::new(),
+            p50: Vec::new(),
+            p99: Vec::new(),
+        }
     }
-    println!(
-        "| {name} | {:.0} | {:.1} | {:.1} |",
-        median(rates),
-        median(p50),
-        median(p99)
-    );
-    Ok(())
+
+    fn measure(&mut self, round: usize) -> Result<()> {
+        let (base, mount, token) = (self.base, self.mount, self.token);
+        let load = publishers::run(base, mount, token, round, CLIENTS, EACH, SMALL_TARBALL)?;
+        self.rates.push(load.per_second);
+        self.p50.push(load.p50_ms);
+        self.p99.push(load.p99_ms);
+        Ok(())
+    }
+
+    fn print(self) {
+        println!(
+            "| {} | {:.0} | {:.1} | {:.1} |",
+            self.name,
+            median(self.rates),
+            median(self.p50),
+            median(self.p99)
+        );
+    }
 }
 
 /// A registry that runs until this is dropped.
