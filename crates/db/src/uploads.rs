@@ -167,6 +167,21 @@ pub fn release(tx: &mut Tx<'_>, id: &str, holder: &str) -> DbResult<bool> {
     Ok(changed > 0)
 }
 
+/// Gives back the right to append to every upload; for when nobody who had it can be alive.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn release_all(tx: &mut Tx<'_>) -> DbResult<()> {
+    on_conn!(tx, |c| diesel::update(uploads::table)
+        .filter(uploads::lease_until.is_not_null())
+        .set((
+            uploads::lease_holder.eq(None::<&str>),
+            uploads::lease_until.eq(None::<i64>),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
 /// Ends an upload; says whether it was there.
 ///
 /// # Errors

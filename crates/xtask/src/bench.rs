@@ -2,6 +2,7 @@
 //!
 //! Machines differ and are noisy: quote medians, and ratios between numbers of one run.
 
+mod containers;
 mod growth;
 mod install;
 mod memory;
@@ -38,8 +39,8 @@ struct Bench {
     token: String,
 }
 
-/// Builds for release and runs what is named: `reads`, `publishes`, `memory`, `install`, `peers`
-/// and `scale`.
+/// Builds for release and runs what is named: `reads`, `publishes`, `memory`, `install`, `peers`,
+/// `containers` and `scale`.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
     for program in ["wrk", "nginx"] {
         if find(program).is_none() && !Path::new("/usr/sbin").join(program).is_file() {
@@ -60,6 +61,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
             }
             "memory" => memory::run(&bench)?,
             "install" => install::run(&bench)?,
+            "containers" => containers::run(&bench)?,
             "peers" => peers::run(&bench)?,
             "scale" => scale::run(workspace)?,
             other => bail!("no such load run: {other}"),

@@ -88,16 +88,16 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let strict = Judge::start(workspace, &folder, &[])?;
     for round in 1..=ROUNDS {
         for mount in strict.mounts() {
-            strict.old(&mount, round)?;
+            strict.original(&mount, round)?;
             for version in &VERSIONS {
-                strict.new(&mount, round, version, &[])?;
+                strict.rewritten(&mount, round, version, &[])?;
             }
         }
     }
     let sparse = Judge::start(workspace, &folder, &["--sparse-images", "on"])?;
     for mount in sparse.mounts() {
         for version in &VERSIONS {
-            sparse.new(&mount, 1, version, &[("OCI_DATA_SPARSE", "true")])?;
+            sparse.rewritten(&mount, 1, version, &[("OCI_DATA_SPARSE", "true")])?;
         }
     }
     Ok(())
@@ -145,7 +145,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The suite of v1.1.1.
-    fn old(&self, mount: &Mount<'_>, round: usize) -> Result<()> {
+    fn original(&self, mount: &Mount<'_>, round: usize) -> Result<()> {
         let reports = tempfile::tempdir()?;
         let [repository, other] = &mount.repositories;
         let mut command = self.command(OLD, reports.path());
@@ -168,7 +168,7 @@ impl<'a> Judge<'a> {
 
     /// The rewritten suite. Its number of tests is its own business; that none fails and which
     /// are skipped is ours.
-    fn new(
+    fn rewritten(
         &self,
         mount: &Mount<'_>,
         round: usize,

@@ -42,7 +42,7 @@ usage: cargo xtask <task>
   lint           clippy and rustdoc with warnings denied, and `check`
   check          dependencies, licences, sources, and names of package registries
   bench [NAMES]  load runs against a release build, beside nginx: reads, publishes, memory,
-                 install; and by name peers and scale
+                 install; and by name containers, peers and scale
   dev [ARGS]     run a server with sample data; ARGS go to `packhouse serve`
 ";
 

@@ -18,6 +18,7 @@ mod lists;
 mod manifests;
 mod matrix;
 mod mounts;
+mod race;
 mod ranges;
 mod refused;
 mod survival;

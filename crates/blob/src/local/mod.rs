@@ -132,6 +132,10 @@ impl BlobStore for LocalStore {
         self.writes.run(move || folders.probe()).await?
     }
 
+    fn belongs_to_one_process(&self) -> bool {
+        true
+    }
+
     async fn presign(
         &self,
         _key: &StorageKey,

@@ -24,8 +24,7 @@ const EACH: usize = 150;
 const FIRST_ROUND: usize = 500;
 
 pub(super) fn run(bench: &Bench) -> Result<()> {
-    let folder = std::env::var_os("PACKHOUSE_PEERS_DIR").map(PathBuf::from);
-    let folder = folder.context("PACKHOUSE_PEERS_DIR does not say where the peers are")?;
+    let folder = named().context("PACKHOUSE_PEERS_DIR does not say where the peers are")?;
     let peers = [nora(bench, &folder)?, verdaccio(bench, &folder)?];
 
     let mut rows = vec![Row::new(
@@ -97,10 +96,10 @@ impl<'a> Row<'a> {
 }
 
 /// A registry that runs until this is dropped.
-struct Peer {
-    name: &'static str,
+pub(super) struct Peer {
+    pub(super) name: &'static str,
     child: Child,
-    base: String,
+    pub(super) base: String,
     mount: &'static str,
     token: String,
 }
@@ -110,6 +109,21 @@ impl Drop for Peer {
         let told = process::signal(self.child.id(), "TERM");
         if let Err(error) = told.and_then(|()| self.child.wait()) {
             eprintln!("{} did not end: {error}", self.name);
+        }
+    }
+}
+
+fn named() -> Option<PathBuf> {
+    std::env::var_os("PACKHOUSE_PEERS_DIR").map(PathBuf::from)
+}
+
+/// NORA, where the peers' folder is named and has it.
+pub(super) fn nora_if_named(bench: &Bench) -> Result<Option<Peer>> {
+    match named() {
+        Some(folder) => nora(bench, &folder),
+        None => {
+            eprintln!("SKIPPED: PACKHOUSE_PEERS_DIR does not say where NORA is");
+            Ok(None)
         }
     }
 }
@@ -176,7 +190,7 @@ fn verdaccio(bench: &Bench, folder: &Path) -> Result<Option<Peer>> {
     Ok(Some(peer))
 }
 
-fn start(
+pub(super) fn start(
     name: &'static str,
     mut command: Command,
     port: u16,
