@@ -17,6 +17,8 @@ pub struct NewReference {
     pub size_bytes: u64,
     /// What the version is to the subject that it names.
     pub artifact_type: Option<String>,
+    /// Whether it must be there.
+    pub is_required: bool,
 }
 
 /// Notes what a version names; naming a thing twice is naming it once.
@@ -33,6 +35,7 @@ pub fn insert(tx: &mut Tx<'_>, version: VersionId, new: &[NewReference]) -> DbRe
                 version_references::media_type.eq(reference.media_type.as_deref()),
                 version_references::size_bytes.eq(stored_size(reference.size_bytes)),
                 version_references::artifact_type.eq(reference.artifact_type.as_deref()),
+                version_references::required.eq(reference.is_required),
             ))
             .on_conflict_do_nothing()
             .execute(c))?;
