@@ -29,6 +29,9 @@ pub struct Blob {
     pub size_bytes: u64,
     #[diesel(deserialize_as = String)]
     pub state: BlobState,
+    /// Since when, where it is condemned.
+    #[diesel(deserialize_as = Opt<i64>)]
+    pub condemned_at: Option<Timestamp>,
     /// The collector leaves it alone until then, referred to or not.
     #[diesel(deserialize_as = Opt<i64>)]
     pub promised_until: Option<Timestamp>,
@@ -70,6 +73,23 @@ pub fn find_by_sha512(conn: &mut Conn, sha512: &Sha512) -> DbResult<Option<Blob>
         .select(Blob::as_select())
         .first(c)
         .optional())?;
+    Ok(found)
+}
+
+/// Up to `limit` blobs above `after`, in the order of their digests, whatever their state.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn page(conn: &mut Conn, after: Option<Sha256>, limit: u32) -> DbResult<Vec<Blob>> {
+    let after = after
+        .map(|sha256| sha256.as_bytes().to_vec())
+        .unwrap_or_default();
+    let found = on_conn!(conn, |c| blobs::table
+        .filter(blobs::sha256.gt(after))
+        .order(blobs::sha256)
+        .limit(i64::from(limit))
+        .select(Blob::as_select())
+        .load(c))?;
     Ok(found)
 }
 
