@@ -28,11 +28,11 @@ const LEASE: &str = "gc";
 const WALK: &str = "gc-walk";
 
 /// How long the work is somebody's who does not say that they still do it, and how often they say.
-const LEASE_SPAN: Duration = Duration::from_secs(10 * 60);
-const RENEW_AFTER: Duration = Duration::from_secs(60);
+const LEASE_SPAN: Duration = Duration::from_secs(60);
+const RENEW_AFTER: Duration = Duration::from_secs(15);
 
-/// How long an order waits for a collection that runs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an order waits for a collection that runs, or for the lease of one that died.
+const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often the house looks for objects that no row knows: what crashes leave behind.
@@ -118,11 +118,30 @@ impl House {
     }
 }
 
-/// The right to collect.
+/// The right to collect. Dropping it gives it back, so that the next one need not wait.
 struct Turn {
     house: Arc<House>,
     holder: String,
     renewed: Timestamp,
+    is_held: bool,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (true, Ok(runtime)) = (self.is_held, tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let (house, holder) = (Arc::clone(&self.house), self.holder.clone());
+        // what fails here ends by itself when the lease does
+        runtime.spawn(async move {
+            let released = house
+                .db
+                .write(move |tx| Ok::<_, Fault>(leases::release(tx, LEASE, &holder)?));
+            if let Err(error) = released.await {
+                warn!(error = %error, "could not give the collector's lease back");
+            }
+        });
+    }
 }
 
 impl Turn {
@@ -132,8 +151,10 @@ impl Turn {
             house: Arc::clone(house),
             holder: uuid::Uuid::now_v7().simple().to_string(),
             renewed: house.now(),
+            is_held: false,
         };
-        Ok(turn.renew().await?.then_some(turn))
+        turn.is_held = turn.renew().await?;
+        Ok(turn.is_held.then_some(turn))
     }
 
     /// Says that the work goes on; answers whether it is still ours to do.
@@ -174,6 +195,7 @@ impl Turn {
             Ok::<_, Fault>(())
         });
         let ended = released.await;
+        self.is_held = ended.is_err();
         if pass != Pass::Dry {
             collected.measure(began.elapsed(), is_done);
             self.measure_waiting().await?;

@@ -11,6 +11,7 @@
 )]
 
 mod auth;
+mod collection;
 mod deletes;
 mod docker;
 mod fixture;
@@ -20,5 +21,6 @@ mod matrix;
 mod mounts;
 mod ranges;
 mod refused;
+mod storm;
 mod survival;
 mod uploads;
