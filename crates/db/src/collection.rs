@@ -219,9 +219,10 @@ pub fn waiting(conn: &mut Conn) -> DbResult<(u64, Option<Timestamp>)> {
     ))
 }
 
-/// Removes the rows of those blobs that are still condemned and still held by nothing, and answers
-/// which of these objects are nobody's: they may be deleted once this is committed. A blob that is
-/// held after all lives on; one that came back under another key has left its object behind.
+/// Removes the rows of those blobs that are still condemned and still held by nothing.
+///
+/// Answers which of these objects are nobody's: they may be deleted once this is committed. A blob
+/// that is held after all lives on; one that came back under another key has left its object behind.
 ///
 /// # Errors
 /// The failure of the engine.

@@ -150,7 +150,7 @@ impl Storm {
             deletes,
             pulls,
         } = &self.counts;
-        println!(
+        eprintln!(
             "{seconds} s: {pushes:?} pushes ({retries:?} tried again, {skipped:?} blobs not sent), \
              {deletes:?} deletions, {pulls:?} pulls; {} blobs condemned, {collected} deleted, \
              {} bytes reclaimed\n{}",
