@@ -123,6 +123,7 @@ impl Serving {
         let (stop, stopping) = watch::channel(false);
         let mut background = vec![
             tokio::spawn(Arc::clone(&house).tend(stopping.clone())),
+            tokio::spawn(Arc::clone(&house).keep_collecting(stopping.clone())),
             tokio::spawn(until(stopping.clone(), exposition.tend())),
         ];
         if lock.is_exclusive() {
