@@ -93,17 +93,12 @@ impl House {
         let fresh = uuid::Uuid::now_v7().simple().to_string();
         let new_key = PrivateKey::generate()?;
         let fresh_key = bearer::fresh_key();
-        let is_alone = blobs.belongs_to_one_process();
         let (instance, key, bearer_key, seen) = db
             .write(move |tx| {
                 let mut shared = |name, new| packhouse_db::settings::put_if_absent(tx, name, new);
                 let instance = shared("instance", &fresh)?;
                 let key = PrivateKey::kept(shared(signing::SETTING, new_key.reveal())?);
                 let bearer_key = shared("bearer-key", &fresh_key)?;
-                if is_alone {
-                    // a server that was killed gave nothing back
-                    packhouse_db::uploads::release_all(tx)?;
-                }
                 Ok::<_, Fault>((instance, key, bearer_key, outbox::watermark(tx)?))
             })
             .await?;
@@ -126,6 +121,18 @@ impl House {
             clock,
             settings,
         }))
+    }
+
+    /// Takes over from a server that was killed, and so gave nothing back: its uploads can go on at
+    /// once. For a server that has the house for itself, before it answers anybody; what the dead
+    /// held of a shared house ends by itself.
+    ///
+    /// # Errors
+    /// The failure of the engine.
+    pub async fn take_over(&self) -> Result<(), Fault> {
+        self.db
+            .write(|tx| Ok::<_, Fault>(packhouse_db::uploads::release_all(tx)?))
+            .await
     }
 
     /// Changes the database: the closure's changes and its events in one transaction, and what

@@ -17,10 +17,10 @@ use crate::fault::{Fault, Thing};
 use crate::house::{Done, House};
 
 /// How long a session is somebody's who does not say that they still write.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_secs(30);
 
 /// When whoever writes says so again.
-const RENEW_AFTER: Duration = Duration::from_secs(30);
+const RENEW_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a request waits for another one that writes to the same session.
 const LEASE_PATIENCE: Duration = Duration::from_secs(5);

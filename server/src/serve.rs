@@ -98,6 +98,9 @@ impl Serving {
         // before the house, which registers counters of its own
         let exposition = Exposition::install()?;
         let house = house::open(config, &folder).await?;
+        if lock.is_exclusive() {
+            house.take_over().await?;
+        }
         let readiness = Arc::new(Readiness::new(Arc::clone(&house)));
         let door = |mounts| {
             Arc::new(Door::new(

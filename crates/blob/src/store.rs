@@ -92,12 +92,6 @@ pub trait BlobStore: Send + Sync + Debug + 'static {
     /// Whatever keeps the store from doing that.
     async fn probe(&self) -> Result<(), BlobError>;
 
-    /// Whether only one process at a time can have this store open, so that whatever another one
-    /// was doing with it has ended.
-    fn belongs_to_one_process(&self) -> bool {
-        false
-    }
-
     /// A link by which a client fetches the object directly for the span `expires`; `None` where
     /// the store cannot sign one. Does not ask whether the object is there.
     ///

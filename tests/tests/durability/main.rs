@@ -69,7 +69,7 @@ fn kills_lose_nothing_on_postgresql_either() {
 #[test]
 fn a_hundred_kills_lose_no_image_that_was_acknowledged() {
     let kills = number(KILLS_VARIABLE).unwrap_or(KILLS).div_ceil(2);
-    images::survive(TestServer::builder(), kills, || ());
+    images::survive(TestServer::builder(), kills, false, || ());
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn kills_lose_no_image_on_postgresql_either() {
     let kills = number(KILLS_VARIABLE).map_or(KILLS_ON_POSTGRES, |kills| kills.div_ceil(5));
     let database = postgres.new_database();
     let server = TestServer::builder().database_url(&database);
-    images::survive(server, kills.div_ceil(2), || {
+    images::survive(server, kills.div_ceil(2), true, || {
         postgres.wait_until_left(&database)
     });
 }

@@ -146,10 +146,6 @@ impl BlobStore for LocalStore {
         self.writes.run(move || folders.probe()).await?
     }
 
-    fn belongs_to_one_process(&self) -> bool {
-        true
-    }
-
     async fn presign(
         &self,
         _key: &StorageKey,
