@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use packhouse_db::collection::{self, CondemnedObject};
 use packhouse_db::files::NewFile;
@@ -343,26 +344,37 @@ async fn a_lease_is_one_holders_at_a_time(house: House) {
 /// Blobs that the writers of a race share.
 const SHARED: u8 = 4;
 const WRITERS: u8 = 6;
-const ROUNDS: u32 = 30;
+const ROUNDS: u32 = 40;
 
-/// A collector that never waits, beside writers; gives how many objects it buried.
+/// Writers stay with one blob for so many rounds: the others rest meanwhile, and can be collected.
+const STAY: u32 = 8;
+
+/// Objects that the collector must have buried before a race ends, and how long that may take.
+const ENOUGH: u64 = 3;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A collector that never waits, beside writers.
 struct Collector {
     stop: Arc<AtomicBool>,
-    task: tokio::task::JoinHandle<u64>,
+    buried: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn shared(round: u32) -> u8 {
+    u8::try_from(round / STAY % u32::from(SHARED)).unwrap()
 }
 
 impl Collector {
     fn start(db: &Db) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (db, stopped) = (db.clone(), Arc::clone(&stop));
+        let buried = Arc::new(AtomicU64::new(0));
+        let (db, stopped, counted) = (db.clone(), Arc::clone(&stop), Arc::clone(&buried));
         let task = tokio::spawn(async move {
-            let mut buried = 0;
             while !stopped.load(Ordering::SeqCst) {
-                buried += Self::pass(&db).await;
+                counted.fetch_add(Self::pass(&db).await, Ordering::SeqCst);
             }
-            buried
         });
-        Self { stop, task }
+        Self { stop, buried, task }
     }
 
     async fn pass(db: &Db) -> u64 {
@@ -398,9 +410,9 @@ impl Collector {
         count
     }
 
-    async fn stop(self) -> u64 {
+    async fn stop(self) {
         self.stop.store(true, Ordering::SeqCst);
-        self.task.await.unwrap()
+        self.task.await.unwrap();
     }
 }
 
@@ -421,16 +433,25 @@ where
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let (db, work) = (house.db.clone(), work.clone());
+        let (buried, began) = (Arc::clone(&collector.buried), Instant::now());
         writers.spawn(async move {
-            for round in 0..ROUNDS {
+            for round in 0.. {
+                if round >= ROUNDS && buried.load(Ordering::SeqCst) >= ENOUGH {
+                    return;
+                }
+                assert!(
+                    began.elapsed() < PATIENCE,
+                    "the collector found nothing to do"
+                );
                 let work = work.clone();
                 db.write(move |tx| work(tx, writer, round)).await.unwrap();
             }
         });
     }
-    writers.join_all().await;
-    let buried = collector.stop().await;
-    assert!(buried > 0, "the collector found nothing to do");
+    while let Some(ended) = writers.join_next().await {
+        ended.unwrap();
+    }
+    collector.stop().await;
 }
 
 async fn publishers_and_the_collector_do_not_harm_each_other(house: House) {
@@ -444,7 +465,7 @@ async fn publishers_and_the_collector_do_not_harm_each_other(house: House) {
     beside_a_collector(&house, move |tx, writer, round| {
         let package = homes[usize::from(writer)];
         packages::lock(tx, package)?;
-        let seed = u8::try_from(round % u32::from(SHARED)).unwrap();
+        let seed = shared(round);
         for (_, version) in versions::keys(tx, package)? {
             versions::remove(tx, version)?;
         }
@@ -495,7 +516,7 @@ async fn documents_and_the_collector_do_not_harm_each_other(house: House) {
     let counted = Arc::clone(&accepted);
     // all push to one package: upload, and in another round a document that names the upload
     beside_a_collector(&house, move |tx, writer, round| {
-        let seed = u8::try_from(round / 2 % u32::from(SHARED)).unwrap();
+        let seed = shared(round);
         let digest = Digest::Sha256(sha256(seed));
         if round % 2 == 0 {
             let blob = blobs::insert_or_get(tx, &fresh(seed, &keys))?;
@@ -525,7 +546,7 @@ async fn mounts_and_the_collector_do_not_harm_each_other(house: House) {
     let target = house.package(ann, "target", None).await.id;
     let keys = Arc::new(AtomicU64::new(1000));
     beside_a_collector(&house, move |tx, writer, round| {
-        let seed = u8::try_from(round % u32::from(SHARED)).unwrap();
+        let seed = shared(round);
         let digest = Digest::Sha256(sha256(seed));
         if writer % 2 == 0 {
             let blob = blobs::insert_or_get(tx, &fresh(seed, &keys))?;
