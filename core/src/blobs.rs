@@ -27,6 +27,7 @@ use crate::house::{Done, House};
 use crate::kept::Page;
 use crate::model::PackageRef;
 use crate::policy::{HouseRules, Principal};
+use crate::readable;
 use crate::stage::Staged;
 
 /// Links kept in memory; beyond these the least used are read again.
@@ -34,9 +35,6 @@ const MAX_LINKS: u64 = 50_000;
 
 /// Packages that are asked for a blob when the client does not say which one has it.
 const MAX_SOURCES: u32 = 50;
-
-/// Packages looked at in one go for a list of those that the caller may read.
-const CATALOG_STEP: u32 = 500;
 
 /// A blob as a package links it.
 #[derive(Debug, Clone)]
@@ -381,33 +379,13 @@ impl House {
         after: Option<String>,
         limit: u32,
     ) -> Result<Page<String>, Fault> {
-        let rules = self.settings.rules();
-        let wanted = usize::try_from(limit)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1);
+        let reader = readable::reader(&principal, self.settings.rules());
         let found = self
             .db
             .read(move |conn| {
-                let mut after = after.clone();
-                let mut found = Vec::new();
-                loop {
-                    let step =
-                        packages::by_full_name(conn, ecosystem, after.as_deref(), CATALOG_STEP)?;
-                    let Some((owner, name)) = step.last() else {
-                        return Ok::<_, Fault>(found);
-                    };
-                    after = Some(format!("{owner}/{name}"));
-                    for (owner, name) in step {
-                        if find_readable(conn, &principal, ecosystem, &owner, &name, rules)?
-                            .is_some()
-                        {
-                            found.push(format!("{owner}/{name}"));
-                        }
-                        if found.len() >= wanted {
-                            return Ok(found);
-                        }
-                    }
-                }
+                let (after, wanted) = (after.as_deref(), limit.saturating_add(1));
+                let found = packhouse_db::readable::names(conn, reader, ecosystem, after, wanted)?;
+                Ok::<_, Fault>(found)
             })
             .await?;
         Ok(Page::cut(found, limit))

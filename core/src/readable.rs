@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use packhouse_db::accounts::Account;
 use packhouse_db::packages::Package;
+use packhouse_db::readable as db_readable;
 use packhouse_db::{AccountKind, Conn, accounts, packages, repositories, roles, teams, ties};
 use packhouse_names::{
     AccountId, Ecosystem, Login, OrgRole, PackageId, PackageName, RepoRole, RepositoryId, Role,
@@ -149,6 +150,25 @@ pub(crate) fn of(
         }
     }
     Ok(readable)
+}
+
+/// Who lists or searches, as a query knows them. Scopes were decided on before.
+pub(crate) fn reader(principal: &Principal, rules: HouseRules) -> db_readable::Reader {
+    match principal.credential() {
+        None => db_readable::Reader::Anybody {
+            every_ecosystem: rules.anonymous_read,
+        },
+        Some(credential) => match &credential.identity {
+            Identity::User {
+                site_admin: true, ..
+            } => db_readable::Reader::SiteAdmin,
+            Identity::User { .. } => db_readable::Reader::Account(credential.account),
+            Identity::Workflow(workflow) => db_readable::Reader::Workflow {
+                repository: workflow.repository,
+                owner: workflow.owner,
+            },
+        },
+    }
 }
 
 /// What a principal's roles come from, read once for many packages.

@@ -15,7 +15,8 @@ use crate::documents::{maintainers, version_view};
 use crate::fault::Fault;
 use crate::house::House;
 use crate::model::{Namespace, VersionView};
-use crate::policy::{HouseRules, Identity, Principal};
+use crate::policy::Principal;
+use crate::readable;
 
 /// Packages that are indexed in one transaction.
 const BATCH: u32 = 100;
@@ -132,7 +133,7 @@ impl House {
         query: Query,
     ) -> Result<Found, Fault> {
         self.index(BATCHES_A_SEARCH).await?;
-        let reader = reader(principal, self.settings.rules());
+        let reader = readable::reader(principal, self.settings.rules());
         let owner = query
             .owner
             .clone()
@@ -171,25 +172,6 @@ impl House {
         if let Err(fault) = self.index(BATCHES_A_CHORE).await {
             warn!(error = %fault, "could not index packages for the search");
         }
-    }
-}
-
-/// Who searches, as a query knows them. Scopes were decided on before.
-fn reader(principal: &Principal, rules: HouseRules) -> Reader {
-    match principal.credential() {
-        None => Reader::Anybody {
-            every_ecosystem: rules.anonymous_read,
-        },
-        Some(credential) => match &credential.identity {
-            Identity::User {
-                site_admin: true, ..
-            } => Reader::SiteAdmin,
-            Identity::User { .. } => Reader::Account(credential.account),
-            Identity::Workflow(workflow) => Reader::Workflow {
-                repository: workflow.repository,
-                owner: workflow.owner,
-            },
-        },
     }
 }
 

@@ -396,35 +396,3 @@ pub fn list_by_owner(
     })?;
     Ok(found)
 }
-
-/// The keys of a listed package's owner and of its name.
-pub type Keys = (String, String);
-
-/// Up to `limit` listed packages of an ecosystem whose full name (`owner/name`, by its keys) is
-/// above `after`, in the order of the bytes of that name.
-///
-/// # Errors
-/// The failure of the engine.
-pub fn by_full_name(
-    conn: &mut Conn,
-    ecosystem: Ecosystem,
-    after: Option<&str>,
-    limit: u32,
-) -> DbResult<Vec<Keys>> {
-    let found = on_conn!(conn, |c| packages::table
-        .inner_join(accounts::table.on(accounts::id.eq(packages::owner_id)))
-        .filter(packages::ecosystem.eq(ecosystem.as_str()))
-        .filter(packages::deleted_at.is_null())
-        .filter(packages::live_versions.gt(0))
-        .filter(
-            accounts::login_key
-                .concat("/")
-                .concat(packages::name_key)
-                .gt(after.unwrap_or_default())
-        )
-        .order(accounts::login_key.concat("/").concat(packages::name_key))
-        .limit(i64::from(limit))
-        .select((accounts::login_key, packages::name_key))
-        .load(c))?;
-    Ok(found)
-}

@@ -4,9 +4,12 @@
 //! the two. Every set that it looks into is a subquery of its own that depends on the reader
 //! alone: an engine makes it once a query, not once a package.
 
-use packhouse_names::{AccountId, RepositoryId};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use packhouse_names::{AccountId, Ecosystem, RepositoryId};
 
 use crate::text::QueryText;
+use crate::{Conn, DbResult};
 
 /// Somebody who lists or searches, their token's scopes looked at already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,46 @@ pub enum Reader {
         repository: RepositoryId,
         owner: AccountId,
     },
+}
+
+/// A full name by itself.
+#[derive(QueryableByName)]
+struct NameRow {
+    #[diesel(sql_type = Text)]
+    full_name: String,
+}
+
+/// Up to `limit` packages of an ecosystem that have versions and that the reader may read: their
+/// full names (`owner/name`, by its keys) above `after`, in the order of the bytes of that name.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn names(
+    conn: &mut Conn,
+    reader: Reader,
+    ecosystem: Ecosystem,
+    after: Option<&str>,
+    limit: u32,
+) -> DbResult<Vec<String>> {
+    let mut query = QueryText::default();
+    with_teams(&mut query, reader);
+    query
+        .sql(
+            "select o.login_key || '/' || p.name_key as full_name from packages p \
+             join accounts o on o.id = p.owner_id \
+             left join repositories r on r.id = p.repository_id and r.deleted_at is null \
+             where p.deleted_at is null and p.live_versions > 0 and p.ecosystem = ",
+        )
+        .text(ecosystem.as_str())
+        .sql(" and o.login_key || '/' || p.name_key > ")
+        .text(after.unwrap_or_default())
+        .sql(" and ");
+    is_readable(&mut query, reader);
+    query
+        .sql(" order by o.login_key || '/' || p.name_key limit ")
+        .number(i64::from(limit));
+    let rows: Vec<NameRow> = query.load(conn)?;
+    Ok(rows.into_iter().map(|row| row.full_name).collect())
 }
 
 /// The reader's teams with their parents; a query that uses [`is_readable`] begins with it.

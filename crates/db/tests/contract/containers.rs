@@ -3,7 +3,7 @@
 use packhouse_db::references::{self, NewReference};
 use packhouse_db::tokens::NewToken;
 use packhouse_db::uploads::{NewUpload, Progress};
-use packhouse_db::{ReferenceKind, blobs, packages, tags, tokens, uploads, versions};
+use packhouse_db::{ReferenceKind, blobs, packages, readable, tags, tokens, uploads, versions};
 use packhouse_names::{
     Digest, Ecosystem, PackageId, Sha256, Sha512, TagName, TokenKind, VersionId,
 };
@@ -128,12 +128,17 @@ async fn tags_and_full_names_are_listed_by_bytes(house: House) {
     assert_eq!(page(None, 10).await, "B a a-b a.b b");
     assert_eq!(page(Some("a"), 2).await, "a-b a.b");
     let names = |after: Option<&'static str>| {
-        house.read(move |conn| packages::by_full_name(conn, Ecosystem::Npm, after, 10))
+        let reader = readable::Reader::SiteAdmin;
+        house.read(move |conn| readable::names(conn, reader, Ecosystem::Npm, after, 10))
     };
-    let pair = |owner: &str| (owner.to_owned(), "x".to_owned());
     // a minus comes before a slash
-    assert_eq!(names(None).await, [pair("ann-b"), pair("ann")]);
-    assert_eq!(names(Some("ann-b/x")).await, [pair("ann")]);
+    assert_eq!(names(None).await, ["ann-b/x", "ann/x"]);
+    assert_eq!(names(Some("ann-b/x")).await, ["ann/x"]);
+    let (limited, reader) = (1, readable::Reader::Account(ann));
+    let own = house
+        .read(move |conn| readable::names(conn, reader, Ecosystem::Npm, None, limited))
+        .await;
+    assert_eq!(own, ["ann/x"]);
 }
 
 async fn kept_bytes_are_measured_and_found_by_tag(house: House) {
