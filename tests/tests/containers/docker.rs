@@ -95,8 +95,9 @@ fn a_login_is_checked(tenancy: Tenancy) {
 
     let name = docker.push("app:1");
     docker.do_well(&["logout", stage.host()]);
-    let words = "unauthorized: authentication required";
+    let words = "denied: requested access to the resource is denied";
     assert_refused(&docker.run(&["push", &name]), words);
+    let words = "repository does not exist or may require 'docker login'";
     assert_refused(&docker.run(&["pull", &name]), words);
 }
 
@@ -216,7 +217,7 @@ fn what_is_private_is_hidden(tenancy: Tenancy) {
     let words = "denied: permission_denied: write_package";
     assert_refused(&docker.run(&["push", &name]), words);
     docker.do_well(&["logout", stage.host()]);
-    let words = "unauthorized: authentication required";
+    let words = "repository does not exist or may require 'docker login'";
     assert_refused(&docker.run(&["pull", &name]), words);
 }
 
