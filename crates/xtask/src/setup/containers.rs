@@ -55,11 +55,11 @@ fn build_all(modules: &[(&str, GoModule)], clients: &Path) -> Result<()> {
         .context("no folder to build in")?;
     let go = go(workshop.path())?;
     for (name, module) in modules {
-        let built = build(&go, name, module, workshop.path())
-            .with_context(|| format!("cannot build {name} {}", module.version))?;
         let place = clients.join(format!("{name}-{}", module.version));
-        std::fs::rename(&built, &place)
-            .with_context(|| format!("cannot make {}", place.display()))?;
+        build(&go, name, module, workshop.path())
+            .and_then(|built| Ok(std::fs::rename(built, place)?))
+            .with_context(|| format!("cannot build {name} {}", module.version))
+            .or_else(|error| skip(&format!("{error:#}")))?;
     }
     Ok(())
 }
