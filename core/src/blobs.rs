@@ -1,14 +1,14 @@
 //! Blobs that packages link by digest: looked up, mounted from one package to another, unlinked.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use http::HeaderValue;
 use moka::sync::Cache;
 use packhouse_blob::Digests;
-use packhouse_db::blobs::{self, Blob, NewBlob};
+use packhouse_db::blobs::{self, Blob, LinkedBlob, NewBlob};
 use packhouse_db::{BlobState, Conn, ReferenceKind, Tx, packages, references, uploads};
 use packhouse_names::{
     Digest, Ecosystem, NormalizedName, PackageId, StorageKey, Timestamp, UploadId,
@@ -28,9 +28,6 @@ use crate::kept::Page;
 use crate::model::PackageRef;
 use crate::policy::{HouseRules, Principal};
 use crate::stage::Staged;
-
-/// How long a blob stays after a client was told that it is there.
-const PROMISE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Links kept in memory; beyond these the least used are read again.
 const MAX_LINKS: u64 = 50_000;
@@ -74,10 +71,23 @@ impl BlobView {
     }
 }
 
+/// A link, and how long it is promised to stay.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    pub(crate) view: Arc<BlobView>,
+    promised_until: AtomicI64,
+}
+
+impl Linked {
+    fn promised_until(&self) -> Timestamp {
+        Timestamp::from_micros(self.promised_until.load(Ordering::Relaxed))
+    }
+}
+
 /// Links looked up before.
 #[derive(Debug)]
 pub(crate) struct Links {
-    kept: Cache<(PackageId, Digest), (Moment, Arc<BlobView>)>,
+    kept: Cache<(PackageId, Digest), (Moment, Arc<Linked>)>,
     hits: Hits,
 }
 
@@ -143,25 +153,57 @@ impl House {
         &self,
         head: &PackageHead,
         digest: &Digest,
-    ) -> Result<Arc<BlobView>, Fault> {
+    ) -> Result<Arc<Linked>, Fault> {
         let key = (head.id, *digest);
         let links = &self.links;
         let kept = links.kept.get(&key);
         let kept = kept.filter(|(read_at, _)| self.freshness.holds_package(head.id, *read_at));
-        if let Some((_read_at, view)) = links.hits.count(kept) {
-            return Ok(view);
+        if let Some((_read_at, linked)) = links.hits.count(kept) {
+            return Ok(linked);
         }
         let read_at = self.freshness.moment();
         let (package, wanted) = key;
-        let found = self
+        let LinkedBlob {
+            blob,
+            promised_until,
+        } = self
             .db
             .read(move |conn| Ok::<_, Fault>(blobs::find_linked(conn, package, &wanted)?))
             .await?
-            .filter(|blob| blob.state == BlobState::Live)
+            .filter(|linked| linked.blob.state == BlobState::Live)
             .ok_or_else(|| Fault::not_found(Thing::Blob, digest.to_string()))?;
-        let view = Arc::new(BlobView::new(&found, *digest)?);
-        self.links.kept.insert(key, (read_at, Arc::clone(&view)));
-        Ok(view)
+        let promised_until = promised_until.map_or(i64::MIN, Timestamp::as_micros);
+        let linked = Arc::new(Linked {
+            view: Arc::new(BlobView::new(&blob, *digest)?),
+            promised_until: AtomicI64::new(promised_until),
+        });
+        self.links.kept.insert(key, (read_at, Arc::clone(&linked)));
+        Ok(linked)
+    }
+
+    /// Whether telling a client that pushes that this is there needs a new promise. A promise is
+    /// renewed when less than half of it is left, so that hardly any question costs a write.
+    pub(crate) fn needs_promise(&self, linked: &Linked) -> bool {
+        let promise = self.settings.collection.promise;
+        !promise.is_zero() && linked.promised_until() < self.now().after(promise / 2)
+    }
+
+    /// Promises that a linked blob stays; what is gone meanwhile is not found.
+    pub(crate) async fn promise(&self, package: PackageId, linked: &Linked) -> Result<(), Fault> {
+        let until = self.now().after(self.settings.collection.promise);
+        let digest = linked.view.digest;
+        let is_there = self
+            .db
+            .write(move |tx| Ok::<_, Fault>(blobs::promise(tx, package, &digest, until)?))
+            .await?;
+        if !is_there {
+            self.links.kept.invalidate(&(package, digest));
+            return Err(Fault::not_found(Thing::Blob, digest.to_string()));
+        }
+        linked
+            .promised_until
+            .fetch_max(until.as_micros(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// All of a blob that is at most `limit` bytes long.
@@ -207,7 +249,7 @@ impl House {
         ended: Option<UploadId>,
     ) -> Result<Arc<BlobView>, Fault> {
         let at = self.now();
-        let promised = at.after(PROMISE);
+        let promised = at.after(self.settings.collection.promise);
         let written = storage.clone();
         let done = self
             .commit(move |tx| {
@@ -263,7 +305,7 @@ impl House {
         from: Option<PackageRef>,
     ) -> Result<Option<Arc<BlobView>>, Fault> {
         let at = self.now();
-        let promised = at.after(PROMISE);
+        let promised = at.after(self.settings.collection.promise);
         let rules = self.settings.rules();
         let reader = principal.clone();
         // most clients ask for every layer of every push: what is nowhere costs no transaction
@@ -285,7 +327,7 @@ impl House {
                 let answer = None;
                 return Ok(Done { answer, events });
             }
-            let Some(blob) = blobs::find_linked(tx, source, &digest)? else {
+            let Some(LinkedBlob { blob, .. }) = blobs::find_linked(tx, source, &digest)? else {
                 return Err(Fault::internal("a locked link that is not there"));
             };
             let (package, events) = place.row(tx, at)?;
@@ -401,8 +443,8 @@ fn readable_in(
     let Some(package) = found else {
         return Ok(None);
     };
-    let blob = blobs::find_linked(conn, package, digest)?;
-    let is_live = blob.is_some_and(|blob| blob.state == BlobState::Live);
+    let linked = blobs::find_linked(conn, package, digest)?;
+    let is_live = linked.is_some_and(|linked| linked.blob.state == BlobState::Live);
     Ok(is_live.then_some(package))
 }
 

@@ -123,6 +123,18 @@ impl House {
         }))
     }
 
+    /// Takes over from a server that was killed, and so gave nothing back: its uploads can go on at
+    /// once. For a server that has the house for itself, before it answers anybody; what the dead
+    /// held of a shared house ends by itself.
+    ///
+    /// # Errors
+    /// The failure of the engine.
+    pub async fn take_over(&self) -> Result<(), Fault> {
+        self.db
+            .write(|tx| Ok::<_, Fault>(packhouse_db::uploads::release_all(tx)?))
+            .await
+    }
+
     /// Changes the database: the closure's changes and its events in one transaction, and what
     /// they touch is dropped from every cache after the commit and before the answer.
     ///

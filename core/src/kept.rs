@@ -80,7 +80,8 @@ impl Kept {
             .fold(own, |sum, reference| sum.saturating_add(reference.size))
     }
 
-    pub(crate) fn rows(&self) -> Vec<NewReference> {
+    /// What it names, as rows; where documents may be sparse, nothing of it must be there.
+    pub(crate) fn rows(&self, is_sparse: bool) -> Vec<NewReference> {
         self.references
             .iter()
             .map(|reference| NewReference {
@@ -89,6 +90,7 @@ impl Kept {
                 media_type: reference.media_type.clone(),
                 size_bytes: reference.size,
                 artifact_type: reference.artifact_type.clone(),
+                is_required: reference.is_required && !is_sparse,
             })
             .collect()
     }

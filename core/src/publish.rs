@@ -19,9 +19,6 @@ use crate::model::{PackageRef, RepositoryRef};
 use crate::policy::{HouseRules, Principal};
 use crate::stage::Staged;
 
-/// How long a deleted version can be restored, and so keeps its number.
-const RESTORABLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
 /// How long a lost answer may be asked for again (npm retries a `PUT` by itself).
 const REPLAYABLE: Duration = Duration::from_secs(15 * 60);
 
@@ -117,6 +114,7 @@ impl House {
         let at = self.now();
         let rules = self.settings.rules();
         let is_sparse = self.settings.sparse_images;
+        let restorable = self.settings.restorable;
         let done = self
             .commit(move |tx| {
                 Publishing {
@@ -125,6 +123,7 @@ impl House {
                     at,
                     rules,
                     is_sparse,
+                    restorable,
                 }
                 .run(tx, &draft, kept)
             })
@@ -157,6 +156,8 @@ struct Publishing<'a> {
     rules: HouseRules,
     /// What a document names need not be there.
     is_sparse: bool,
+    /// How long a deleted version keeps its number.
+    restorable: Duration,
 }
 
 impl Publishing<'_> {
@@ -208,13 +209,13 @@ impl Publishing<'_> {
                 });
             }
             match taken.deleted_at {
-                Some(deleted_at) if deleted_at.after(RESTORABLE) <= self.at => {
+                Some(deleted_at) if deleted_at.after(self.restorable) <= self.at => {
                     versions::remove(tx, taken.listed.id)?;
                 }
                 _ => return Err(Fault::Conflict(draft.version.to_string())),
             }
         }
-        let since = self.at.before(RESTORABLE);
+        let since = self.at.before(self.restorable);
         if draft.kept.is_none()
             && versions::is_taken_by_deleted_package(tx, &package, &draft.key, since)?
         {
@@ -229,7 +230,7 @@ impl Publishing<'_> {
             },
         )?;
         if let Some(document) = &draft.kept {
-            references::insert(tx, version, &document.rows())?;
+            references::insert(tx, version, &document.rows(self.is_sparse))?;
         }
         let mut losers = Vec::new();
         for file in kept {

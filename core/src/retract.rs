@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhouse_db::{ReferenceKind, packages, references, tags, versions};
+use packhouse_db::{packages, tags, versions};
 use packhouse_names::{NormalizedVersion, PackageId};
 use serde_json::json;
 
@@ -10,10 +10,11 @@ use crate::events;
 use crate::fault::{Fault, Thing};
 use crate::house::{Done, House};
 use crate::policy::Principal;
+use crate::protection::{self, Reason};
 
 impl House {
-    /// Deletes a version and its tags; one that a live version names as a child stays. The
-    /// package stays without versions, and is not listed.
+    /// Deletes a version and its tags; one that is part of a live list stays. The package stays
+    /// without versions, and is not listed.
     pub(crate) async fn retract(
         self: &Arc<Self>,
         package: PackageId,
@@ -26,8 +27,11 @@ impl House {
             let found = versions::find(tx, package, &version)?
                 .filter(|row| row.deleted_at.is_none())
                 .ok_or_else(|| Fault::not_found(Thing::Version, version.as_str()))?;
-            let children = [ReferenceKind::Child];
-            if references::find_holder(tx, package, version.as_str(), &children)?.is_some() {
+            let members = protection::around(tx, package, version.as_str())?;
+            let is_held = protection::protections(&members)
+                .get(version.as_str())
+                .is_some_and(|reasons| reasons.iter().any(Reason::forbids_deletion));
+            if is_held {
                 return Err(Fault::Held(version.to_string()));
             }
             let id = found.listed.id;

@@ -17,10 +17,10 @@ use crate::fault::{Fault, Thing};
 use crate::house::{Done, House};
 
 /// How long a session is somebody's who does not say that they still write.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_secs(30);
 
 /// When whoever writes says so again.
-const RENEW_AFTER: Duration = Duration::from_secs(30);
+const RENEW_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a request waits for another one that writes to the same session.
 const LEASE_PATIENCE: Duration = Duration::from_secs(5);
@@ -315,30 +315,39 @@ impl House {
         Ok(())
     }
 
-    /// Ends what was abandoned.
-    pub(crate) async fn sweep_uploads(self: &Arc<Self>) -> Result<(), Fault> {
-        let before = self.now().before(UPLOAD_TTL);
-        let stale = self
-            .db
-            .read(move |conn| Ok::<_, Fault>(uploads::stale(conn, before, SWEEP_STEP)?))
-            .await?;
+    /// Uploads that nobody wrote to for long: up to a number of them.
+    pub(crate) async fn abandoned_uploads(&self) -> Result<Vec<Upload>, Fault> {
+        let at = self.now();
+        let before = at.before(UPLOAD_TTL);
+        self.db
+            .read(move |conn| Ok::<_, Fault>(uploads::stale(conn, before, at, SWEEP_STEP)?))
+            .await
+    }
+
+    /// Ends what was abandoned; says how many there were.
+    pub(crate) async fn sweep_uploads(self: &Arc<Self>) -> Result<usize, Fault> {
+        let stale = self.abandoned_uploads().await?;
         if stale.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        let ids: Vec<String> = stale.iter().map(|row| row.id.clone()).collect();
-        self.commit(move |tx| {
-            for id in &ids {
-                uploads::delete(tx, id)?;
-            }
-            let events = Vec::new();
-            Ok(Done { answer: (), events })
-        })
-        .await?;
-        for row in &stale {
+        let at = self.now();
+        let ended = self
+            .commit(move |tx| {
+                let mut ended = Vec::new();
+                for row in stale {
+                    // somebody may have come back meanwhile
+                    if uploads::delete_stale(tx, &row.id, at.before(UPLOAD_TTL), at)? {
+                        ended.push(row);
+                    }
+                }
+                Ok(Done::nothing(ended))
+            })
+            .await?;
+        for row in &ended {
             self.abandon(row).await;
         }
-        info!(uploads.count = stale.len(), "ended abandoned uploads");
-        Ok(())
+        info!(uploads.count = ended.len(), "ended abandoned uploads");
+        Ok(ended.len())
     }
 
     /// Removes an upload's bytes; what cannot be removed now is the sweep's.

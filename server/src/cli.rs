@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use packhouse_names::Digest;
+
 use crate::admin::AdminCommand;
 use crate::config::{self, Config, ConfigError, Layer, Layers, Shown};
 
@@ -20,6 +22,12 @@ enum Command {
     Serve(Settings),
     /// Change accounts, permissions and tokens, whether or not a server runs
     Admin(Admin),
+    /// Collect what nothing holds any more, now, whether or not a server runs
+    Gc(Gc),
+    /// Compare every blob with what the database says of it; changes nothing
+    Fsck(Settings),
+    /// Ask about what lies in the store
+    Storage(StorageQuestion),
     /// Print the effective settings with their origin, or what is wrong with them
     CheckConfig(Settings),
 }
@@ -31,6 +39,32 @@ struct Settings {
     config: Option<PathBuf>,
     #[command(flatten)]
     layer: Layer,
+}
+
+#[derive(Debug, Args)]
+struct Gc {
+    /// Change nothing, and say what there would be to do first
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+struct StorageQuestion {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Say what holds a blob, and when it goes if nothing does
+    Why {
+        /// As `sha256:…` or `sha512:…`
+        digest: Digest,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +93,12 @@ struct Admin {
 pub enum Task {
     Serve(Config),
     Admin(Config, AdminCommand),
+    Gc {
+        config: Config,
+        dry_run: bool,
+    },
+    Fsck(Config),
+    Why(Config, Digest),
     /// Print this.
     Describe(String),
 }
@@ -88,6 +128,14 @@ pub fn parse(line: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Task,
     let cli = Cli::from_arg_matches(&matches)?;
     Ok(match cli.command {
         Command::Serve(settings) => Task::Serve(resolve(settings, below(&matches))?.0),
+        Command::Gc(Gc { dry_run, settings }) => Task::Gc {
+            config: resolve(settings, None)?.0,
+            dry_run,
+        },
+        Command::Fsck(settings) => Task::Fsck(resolve(settings, None)?.0),
+        Command::Storage(StorageQuestion {
+            question: Question::Why { digest, settings },
+        }) => Task::Why(resolve(settings, None)?.0, digest),
         Command::CheckConfig(settings) => {
             let (_, shown) = resolve(settings, below(&matches))?;
             Task::Describe(config::describe(&shown))

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use packhouse_blob::LocalStore;
+use packhouse_blob::{BlobStore, LocalStore};
 use packhouse_core::{House, HouseParts};
 
 use packhouse_core::settings::Settings;
 use packhouse_db::{Db, DbSettings};
 
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::folder::DataFolder;
 
 /// Jobs that may wait for the database; beyond these the house says that it is busy.
@@ -23,25 +23,19 @@ const DATABASE_QUEUE: usize = 1024;
 /// What keeps the house from opening, in words for the operator.
 pub async fn open(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<House>> {
     let storage = &config.storage;
-    let db = Db::open(DbSettings {
-        target: storage.database.target(),
-        readers: std::thread::available_parallelism()
-            .map_or(4, usize::from)
-            .max(4),
-        queue: DATABASE_QUEUE,
-    })
-    .with_context(|| format!("cannot open the database {}", storage.database))?;
-    let blobs = LocalStore::open(storage.blobs.path())
-        .with_context(|| format!("cannot open the blob store {}", storage.blobs))?;
+    let db = database(storage)?;
+    let blobs = store(storage)?;
     let house = House::open(HouseParts {
         db,
-        blobs: Arc::new(blobs),
+        blobs,
         clock: Arc::new(SystemClock),
         settings: Settings {
             anonymous_read: config.access.anonymous_read,
             max_package_bytes: config.limits.max_package_bytes,
             max_layer_bytes: config.limits.max_layer_bytes,
             sparse_images: config.limits.sparse_images,
+            collection: config.collection.settings(),
+            restorable: config.collection.restore_window.duration(),
             ..Settings::default()
         },
     })
@@ -61,4 +55,23 @@ pub async fn open(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Ho
         );
     }
     Ok(house)
+}
+
+/// Opens the database as it is.
+pub(crate) fn database(storage: &Storage) -> anyhow::Result<Db> {
+    Db::open(DbSettings {
+        target: storage.database.target(),
+        readers: std::thread::available_parallelism()
+            .map_or(4, usize::from)
+            .max(4),
+        queue: DATABASE_QUEUE,
+    })
+    .with_context(|| format!("cannot open the database {}", storage.database))
+}
+
+/// Opens the blob store.
+pub(crate) fn store(storage: &Storage) -> anyhow::Result<Arc<dyn BlobStore>> {
+    let store = LocalStore::open(storage.blobs.path())
+        .with_context(|| format!("cannot open the blob store {}", storage.blobs))?;
+    Ok(Arc::new(store))
 }

@@ -10,3 +10,4 @@ pub mod folder;
 pub mod house;
 pub mod observe;
 pub mod serve;
+pub mod upkeep;

@@ -40,6 +40,18 @@ fn run(task: Task) -> anyhow::Result<()> {
             packhouse::observe::logs::start(&config.logs)?;
             runtime.block_on(packhouse::admin::run(&config, command))
         }
+        Task::Gc { config, dry_run } => {
+            packhouse::observe::logs::start(&config.logs)?;
+            runtime.block_on(packhouse::upkeep::collect(&config, dry_run))
+        }
+        Task::Fsck(config) => {
+            packhouse::observe::logs::start(&config.logs)?;
+            runtime.block_on(packhouse::upkeep::inspect(&config))
+        }
+        Task::Why(config, digest) => {
+            packhouse::observe::logs::start(&config.logs)?;
+            runtime.block_on(packhouse::upkeep::why(&config, digest))
+        }
         Task::Describe(text) => Ok(std::io::stdout().write_all(text.as_bytes())?),
     }
 }

@@ -98,6 +98,9 @@ impl Serving {
         // before the house, which registers counters of its own
         let exposition = Exposition::install()?;
         let house = house::open(config, &folder).await?;
+        if lock.is_exclusive() {
+            house.take_over().await?;
+        }
         let readiness = Arc::new(Readiness::new(Arc::clone(&house)));
         let door = |mounts| {
             Arc::new(Door::new(
@@ -123,6 +126,7 @@ impl Serving {
         let (stop, stopping) = watch::channel(false);
         let mut background = vec![
             tokio::spawn(Arc::clone(&house).tend(stopping.clone())),
+            tokio::spawn(Arc::clone(&house).keep_collecting(stopping.clone())),
             tokio::spawn(until(stopping.clone(), exposition.tend())),
         ];
         if lock.is_exclusive() {

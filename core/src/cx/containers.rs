@@ -15,6 +15,7 @@ use crate::heads::PackageHead;
 use crate::kept::{KeptView, Listed, Page, Which};
 use crate::model::PackageRef;
 use crate::policy::{Credential, Need, Principal};
+use crate::protection::Member;
 use crate::stage::Staged;
 use crate::uploads::{Chunk, Finished, Part, UploadView, Uploader};
 
@@ -85,12 +86,40 @@ impl ReadCx {
             .await
     }
 
-    /// A blob that the package links under this digest.
+    /// The live versions of the package with what they name, for
+    /// [`protections`](crate::protection::protections).
+    ///
+    /// # Errors
+    /// [`Fault::NotFound`] for a package that is not there.
+    pub async fn relations(&self) -> Result<Vec<Member>, Fault> {
+        self.house.relations(self.made()?.id).await
+    }
+
+    /// A blob that the package links under this digest. Whoever could publish to the package is
+    /// promised that it stays for a while (`--gc-promise`): clients ask so that they need not
+    /// send it.
     ///
     /// # Errors
     /// [`Fault::NotFound`] with [`Thing::Blob`] or [`Thing::Package`].
     pub async fn blob(&self, digest: &Digest) -> Result<Arc<BlobView>, Fault> {
-        self.house.linked_blob(self.made()?, digest).await
+        let head = self.made()?;
+        let linked = self.house.linked_blob(head, digest).await?;
+        if self.house.needs_promise(&linked) && self.may_publish().await {
+            self.house.promise(head.id, &linked).await?;
+        }
+        Ok(Arc::clone(&linked.view))
+    }
+
+    /// Whether the caller could publish to the package of the need with the token that was shown.
+    async fn may_publish(&self) -> bool {
+        let Some(package) = self.need.package() else {
+            return false;
+        };
+        let need = Need::Publish(package.clone());
+        self.need == need
+            || (self.principal.credential().is_some()
+                && self.principal.allows(&need)
+                && self.house.grant(&self.principal, &need).await.is_ok())
     }
 
     /// All of a blob of at most `limit` bytes; `None` for a longer one.
@@ -239,7 +268,7 @@ impl WriteCx {
     /// [`Need::Curate`].
     ///
     /// # Errors
-    /// [`Fault::Held`] while a live version names it as a child; [`Fault::NotFound`] with
+    /// [`Fault::Held`] while it is [part of a live list](crate::protection); [`Fault::NotFound`] with
     /// [`Thing::Version`].
     pub async fn retract(&self, version: NormalizedVersion) -> Result<(), Fault> {
         let package = self.curated()?;

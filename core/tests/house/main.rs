@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod collecting;
 mod downloads;
 mod freshness;
 mod logins;

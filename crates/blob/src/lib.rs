@@ -16,6 +16,6 @@ pub use hashing::{Digests, Hashing, Sums};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use parallel::ParallelHashing;
-pub use store::{BlobStore, BlobWriter, ReadSeek};
+pub use store::{BlobStore, BlobWriter, ReadSeek, StoredObject};
 pub use stream::{BlobStream, CHUNK_BYTES, INLINE_BYTES};
 pub use workers::Workers;

@@ -6,20 +6,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use packhouse_names::StorageKey;
 use url::Url;
 
 use crate::stream::{CHUNK_BYTES, INLINE_BYTES, count, within};
-use crate::{BlobError, BlobStore, BlobStream, BlobWriter, ReadSeek, key};
+use crate::{BlobError, BlobStore, BlobStream, BlobWriter, ReadSeek, StoredObject, key};
 
-type Objects = Arc<RwLock<HashMap<StorageKey, Bytes>>>;
+type Objects = Arc<RwLock<HashMap<StorageKey, Object>>>;
 
-/// Objects in memory, for tests. It behaves as a store on disk does, durability aside.
+#[derive(Debug, Clone)]
+struct Object {
+    bytes: Bytes,
+    /// By the store's clock.
+    made_at: Duration,
+}
+
+/// Objects in memory, for tests. It behaves as a store on disk does, durability aside. Its clock
+/// stands until it is told.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     objects: Objects,
     suspended: Objects,
+    clock: Arc<RwLock<Duration>>,
 }
 
 impl MemoryStore {
@@ -28,19 +38,29 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self::default()
     }
-}
 
-fn insert(objects: &Objects, key: StorageKey, bytes: Bytes) -> StorageKey {
-    objects
-        .write()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(key.clone(), bytes);
-    key
+    /// Makes every object older.
+    pub fn advance(&self, span: Duration) {
+        *self.clock.write().unwrap_or_else(PoisonError::into_inner) += span;
+    }
+
+    fn now(&self) -> Duration {
+        *self.clock.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, objects: &Objects, key: StorageKey, bytes: Bytes) -> StorageKey {
+        let made_at = self.now();
+        objects
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.clone(), Object { bytes, made_at });
+        key
+    }
 }
 
 fn get(objects: &Objects, key: &StorageKey) -> Option<Bytes> {
     let objects = objects.read().unwrap_or_else(PoisonError::into_inner);
-    objects.get(key).cloned()
+    objects.get(key).map(|object| object.bytes.clone())
 }
 
 fn remove(objects: &Objects, key: &StorageKey) {
@@ -53,7 +73,7 @@ fn remove(objects: &Objects, key: &StorageKey) {
 #[async_trait]
 impl BlobStore for MemoryStore {
     async fn put(&self, bytes: Bytes) -> Result<StorageKey, BlobError> {
-        Ok(insert(&self.objects, key::fresh(), bytes))
+        Ok(self.insert(&self.objects, key::fresh(), bytes))
     }
 
     async fn begin(&self) -> Result<Box<dyn BlobWriter>, BlobError> {
@@ -118,6 +138,22 @@ impl BlobStore for MemoryStore {
         Ok(0)
     }
 
+    fn walk(&self) -> BoxStream<'static, Result<StoredObject, BlobError>> {
+        let now = self.now();
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let found: Vec<_> = objects
+            .iter()
+            .map(|(key, object)| {
+                Ok(StoredObject {
+                    key: key.clone(),
+                    size: count(object.bytes.len()),
+                    age: now.saturating_sub(object.made_at),
+                })
+            })
+            .collect();
+        stream::iter(found).boxed()
+    }
+
     async fn probe(&self) -> Result<(), BlobError> {
         Ok(())
     }
@@ -151,11 +187,12 @@ impl BlobWriter for MemoryWriter {
 
     async fn suspend(self: Box<Self>) -> Result<StorageKey, BlobError> {
         let written = self.written.freeze();
-        Ok(insert(&self.store.suspended, self.key, written))
+        Ok(self.store.insert(&self.store.suspended, self.key, written))
     }
 
     async fn finish(self: Box<Self>) -> Result<StorageKey, BlobError> {
         remove(&self.store.suspended, &self.key);
-        Ok(insert(&self.store.objects, self.key, self.written.freeze()))
+        let store = &self.store;
+        Ok(store.insert(&store.objects, self.key.clone(), self.written.freeze()))
     }
 }

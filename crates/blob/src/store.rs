@@ -5,10 +5,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use packhouse_names::StorageKey;
 use url::Url;
 
 use crate::{BlobError, BlobStream};
+
+/// An object, as a walk over its store finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    pub key: StorageKey,
+    pub size: u64,
+    /// How long it has been there, by the store's own time.
+    pub age: Duration,
+}
 
 /// A place where immutable objects lie under random keys.
 ///
@@ -71,6 +81,10 @@ pub trait BlobStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// [`BlobError::Io`].
     async fn sweep(&self, age: Duration) -> Result<u64, BlobError>;
+
+    /// Every object that can be opened, in no order. What comes or goes meanwhile may be among
+    /// them or not. Memory does not grow with the store.
+    fn walk(&self) -> BoxStream<'static, Result<StoredObject, BlobError>>;
 
     /// Writes, reads back and removes something small: the readiness check.
     ///

@@ -57,6 +57,7 @@ contract!(
     a_stream_goes_on_when_its_object_is_deleted,
     many_puts_at_once_get_keys_of_their_own,
     a_fresh_store_is_ready_and_has_nothing_to_sweep,
+    a_walk_finds_every_object_and_nothing_that_cannot_be_opened,
     nothing_is_signed,
 );
 
@@ -315,6 +316,36 @@ async fn a_fresh_store_is_ready_and_has_nothing_to_sweep(store: impl BlobStore) 
     store.probe().await.unwrap();
     store.put(body(10)).await.unwrap();
     assert_eq!(store.sweep(Duration::ZERO).await.unwrap(), 0);
+}
+
+async fn a_walk_finds_every_object_and_nothing_that_cannot_be_opened(store: impl BlobStore) {
+    let mut expected = Vec::new();
+    for len in 0..300 {
+        expected.push((
+            store.put(body(len)).await.unwrap(),
+            u64::try_from(len).unwrap(),
+        ));
+    }
+    let gone = expected.pop().unwrap().0;
+    store.delete(&gone).await.unwrap();
+    suspended(&store, body(10)).await;
+    let mut writer = store.begin().await.unwrap();
+    writer.write(body(3 * CHUNK_BYTES)).await.unwrap();
+
+    let walked: Vec<_> = store.walk().try_collect().await.unwrap();
+    assert!(
+        walked
+            .iter()
+            .all(|object| object.age < Duration::from_secs(600)),
+        "{walked:?}"
+    );
+    let mut found: Vec<_> = walked
+        .into_iter()
+        .map(|object| (object.key, object.size))
+        .collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
 }
 
 async fn nothing_is_signed(store: impl BlobStore) {

@@ -193,6 +193,33 @@ async fn a_sweep_takes_what_is_older_than_the_age_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_object_is_as_old_as_its_name_and_strange_files_are_no_objects() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.store.begin().await.unwrap();
+    writer.write(body(2 * MIB)).await.unwrap();
+    let staged = writer.suspend().await.unwrap();
+    // as one that waited for long in staging
+    let file = File::options()
+        .append(true)
+        .open(fixture.root().join("staging").join(staged.as_str()))
+        .unwrap();
+    let now = file.metadata().unwrap().modified().unwrap();
+    let long_ago = FileTimes::new().set_modified(now - Duration::from_secs(300 * 3600));
+    file.set_times(long_ago).unwrap();
+    let length = u64::try_from(2 * MIB).unwrap();
+    let writer = fixture.store.resume(&staged, length).await.unwrap();
+    let key = writer.finish().await.unwrap();
+    let beside = fixture.object(&key).parent().unwrap().join("notes.txt");
+    File::create(beside).unwrap();
+
+    let walked: Vec<_> = fixture.store.walk().try_collect().await.unwrap();
+    assert_eq!(walked.len(), 1, "{walked:?}");
+    let object = walked.first().unwrap();
+    assert_eq!((&object.key, object.size), (&key, length));
+    assert!(object.age < Duration::from_secs(3600), "{object:?}");
+}
+
+#[tokio::test]
 async fn an_object_that_was_cut_short_fails_instead_of_ending_early() {
     let fixture = Fixture::new();
     let key = fixture.store.put(body(4 * MIB)).await.unwrap();

@@ -1,5 +1,7 @@
 //! Blobs, which every ecosystem shares, and the links through which a package reads one.
 
+use std::collections::HashMap;
+
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -27,6 +29,9 @@ pub struct Blob {
     pub size_bytes: u64,
     #[diesel(deserialize_as = String)]
     pub state: BlobState,
+    /// Since when, where it is condemned.
+    #[diesel(deserialize_as = Opt<i64>)]
+    pub condemned_at: Option<Timestamp>,
     /// The collector leaves it alone until then, referred to or not.
     #[diesel(deserialize_as = Opt<i64>)]
     pub promised_until: Option<Timestamp>,
@@ -68,6 +73,23 @@ pub fn find_by_sha512(conn: &mut Conn, sha512: &Sha512) -> DbResult<Option<Blob>
         .select(Blob::as_select())
         .first(c)
         .optional())?;
+    Ok(found)
+}
+
+/// Up to `limit` blobs above `after`, in the order of their digests, whatever their state.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn page(conn: &mut Conn, after: Option<Sha256>, limit: u32) -> DbResult<Vec<Blob>> {
+    let after = after
+        .map(|sha256| sha256.as_bytes().to_vec())
+        .unwrap_or_default();
+    let found = on_conn!(conn, |c| blobs::table
+        .filter(blobs::sha256.gt(after))
+        .order(blobs::sha256)
+        .limit(i64::from(limit))
+        .select(Blob::as_select())
+        .load(c))?;
     Ok(found)
 }
 
@@ -118,24 +140,6 @@ pub fn insert_or_get(tx: &mut Tx<'_>, new: &NewBlob) -> DbResult<Blob> {
     Ok(blob)
 }
 
-/// Condemns a live blob; says whether there was one. Whether nothing refers to it is the
-/// caller's to make sure, in the same transaction.
-///
-/// # Errors
-/// The failure of the engine.
-pub fn condemn(tx: &mut Tx<'_>, sha256: &Sha256, at: Timestamp) -> DbResult<bool> {
-    let changed = on_conn!(tx, |c| Cached(
-        diesel::update(blobs::table.find(sha256.as_bytes().as_slice()))
-            .filter(blobs::state.eq(BlobState::Live.as_str()))
-            .set((
-                blobs::state.eq(BlobState::Condemned.as_str()),
-                blobs::condemned_at.eq(at.as_micros()),
-            ))
-    )
-    .execute(c))?;
-    Ok(changed > 0)
-}
-
 /// Lets a package read a blob under the digest that its client used. A later promise extends an
 /// earlier one.
 ///
@@ -174,19 +178,69 @@ pub fn link(
     Ok(())
 }
 
+/// A blob as a package links it.
+#[derive(Debug, Clone, Queryable)]
+pub struct LinkedBlob {
+    pub blob: Blob,
+    /// The collector leaves the link alone until then.
+    #[diesel(deserialize_as = Opt<i64>)]
+    pub promised_until: Option<Timestamp>,
+}
+
 /// The blob that a package links under this digest.
 ///
 /// # Errors
 /// The failure of the engine.
-pub fn find_linked(conn: &mut Conn, package: PackageId, digest: &Digest) -> DbResult<Option<Blob>> {
+pub fn find_linked(
+    conn: &mut Conn,
+    package: PackageId,
+    digest: &Digest,
+) -> DbResult<Option<LinkedBlob>> {
     let found = on_conn!(conn, |c| links::table
         .inner_join(blobs::table.on(blobs::sha256.eq(links::sha256)))
         .filter(links::package_id.eq(package.get()))
         .filter(links::digest.eq(digest.to_string()))
-        .select(Blob::as_select())
+        .select((Blob::as_select(), links::promised_until))
         .first(c)
         .optional())?;
     Ok(found)
+}
+
+/// Promises that a blob and a package's link to it stay until `until` at least; says whether they
+/// are there.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn promise(
+    tx: &mut Tx<'_>,
+    package: PackageId,
+    digest: &Digest,
+    until: Timestamp,
+) -> DbResult<bool> {
+    let Some(LinkedBlob { blob, .. }) = find_linked(tx, package, digest)? else {
+        return Ok(false);
+    };
+    let until = until.as_micros();
+    // the blob before the link, as whoever uploads does: two orders could wait for each other
+    let is_live = on_conn!(tx, |c| Cached(
+        diesel::update(blobs::table.find(blob.sha256.as_bytes().as_slice()))
+            .filter(blobs::state.eq(BlobState::Live.as_str()))
+            .set(blobs::promised_until.eq(
+                case_when(blobs::promised_until.gt(until), blobs::promised_until).otherwise(until)
+            ))
+    )
+    .execute(c))?;
+    let is_linked = on_conn!(tx, |c| Cached(
+        diesel::update(links::table.find((package.get(), digest.to_string()))).set(
+            links::promised_until.eq(case_when(
+                links::promised_until.gt(until),
+                links::promised_until
+            )
+            .otherwise(until))
+        )
+    )
+    .execute(c))?;
+    Ok(is_live > 0 && is_linked > 0)
 }
 
 /// The digests among `wanted` that a package links to live blobs, with the blobs' sizes. The blobs'
@@ -199,20 +253,30 @@ pub fn lock_linked(
     package: PackageId,
     wanted: &[String],
 ) -> DbResult<Vec<(String, u64)>> {
-    let rows = links::table
-        .inner_join(blobs::table.on(blobs::sha256.eq(links::sha256)))
+    let named: Vec<(String, Vec<u8>)> = on_conn!(tx, |c| links::table
         .filter(links::package_id.eq(package.get()))
         .filter(links::digest.eq_any(wanted))
+        .select((links::digest, links::sha256))
+        .load(c))?;
+    let keys: Vec<&[u8]> = named.iter().map(|(_, sha256)| sha256.as_slice()).collect();
+    // the blobs alone, always in one order: whoever uploads one of them holds it and comes to the
+    // link next
+    let rows = blobs::table
+        .filter(blobs::sha256.eq_any(keys))
         .filter(blobs::state.eq(BlobState::Live.as_str()))
         .order(blobs::sha256)
-        .select((links::digest, blobs::size_bytes));
-    let found: Vec<(String, i64)> = match &mut tx.link {
+        .select((blobs::sha256, blobs::size_bytes));
+    let found: Vec<(Vec<u8>, i64)> = match &mut tx.link {
         Link::Pg(c) => rows.for_share().load(c),
         Link::Sqlite(c) => rows.load(c),
     }?;
-    Ok(found
+    let sizes: HashMap<Vec<u8>, i64> = found.into_iter().collect();
+    Ok(named
         .into_iter()
-        .map(|(digest, size)| (digest, u64::try_from(size).unwrap_or_default()))
+        .filter_map(|(digest, sha256)| {
+            let size = *sizes.get(&sha256)?;
+            Some((digest, u64::try_from(size).unwrap_or_default()))
+        })
         .collect())
 }
 

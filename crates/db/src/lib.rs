@@ -13,10 +13,13 @@ mod words;
 
 pub mod accounts;
 pub mod blobs;
+pub mod collection;
 pub mod downloads;
 pub mod files;
 pub mod grants;
+pub mod holders;
 pub mod jobs;
+pub mod leases;
 pub mod logins;
 pub mod outbox;
 pub mod packages;

@@ -226,7 +226,7 @@ pub fn insert_or_get(tx: &mut Tx<'_>, new: &NewPackage) -> DbResult<(Package, bo
         let found = match &mut tx.link {
             Link::Pg(c) => standing
                 .select(Package::as_select())
-                .for_update()
+                .for_no_key_update()
                 .first(c)
                 .optional(),
             Link::Sqlite(c) => standing.select(Package::as_select()).first(c).optional(),
@@ -241,12 +241,18 @@ pub fn insert_or_get(tx: &mut Tx<'_>, new: &NewPackage) -> DbResult<(Package, bo
 /// Locks a package's row until the transaction ends and reads it, deleted or not: the first line
 /// of whatever reads in order to write. SQLite's one writer already excludes everybody else.
 ///
+/// Rows that refer to the package may still be made meanwhile: who links a blob holds the blob
+/// already, which whoever holds the package may be waiting for.
+///
 /// # Errors
 /// [`DbError::NotFound`] when there is no such row.
 pub fn lock(tx: &mut Tx<'_>, id: PackageId) -> DbResult<Package> {
     let row = packages::table.find(id.get());
     let found = match &mut tx.link {
-        Link::Pg(c) => row.select(Package::as_select()).for_update().first(c),
+        Link::Pg(c) => row
+            .select(Package::as_select())
+            .for_no_key_update()
+            .first(c),
         Link::Sqlite(c) => row.select(Package::as_select()).first(c),
     }?;
     Ok(found)

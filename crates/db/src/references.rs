@@ -17,6 +17,8 @@ pub struct NewReference {
     pub size_bytes: u64,
     /// What the version is to the subject that it names.
     pub artifact_type: Option<String>,
+    /// Whether it must be there.
+    pub is_required: bool,
 }
 
 /// Notes what a version names; naming a thing twice is naming it once.
@@ -33,11 +35,55 @@ pub fn insert(tx: &mut Tx<'_>, version: VersionId, new: &[NewReference]) -> DbRe
                 version_references::media_type.eq(reference.media_type.as_deref()),
                 version_references::size_bytes.eq(stored_size(reference.size_bytes)),
                 version_references::artifact_type.eq(reference.artifact_type.as_deref()),
+                version_references::required.eq(reference.is_required),
             ))
             .on_conflict_do_nothing()
             .execute(c))?;
     }
     Ok(())
+}
+
+/// What a live version names as its child or its subject.
+#[derive(Debug, Clone, Queryable)]
+pub struct Relation {
+    #[diesel(deserialize_as = i64)]
+    pub version_id: VersionId,
+    /// The version's own key.
+    pub version: String,
+    pub kind: String,
+    pub digest: String,
+}
+
+/// What live versions of a package name as their children and subjects; with `of`, those alone
+/// that name this digest.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn relations(conn: &mut Conn, package: PackageId, of: Option<&str>) -> DbResult<Vec<Relation>> {
+    let kinds = [
+        ReferenceKind::Child.as_str(),
+        ReferenceKind::Subject.as_str(),
+    ];
+    let found = on_conn!(conn, |c| {
+        let mut query = version_references::table
+            .inner_join(versions::table.on(versions::id.eq(version_references::version_id)))
+            .filter(version_references::kind.eq_any(kinds))
+            .filter(versions::package_id.eq(package.get()))
+            .filter(versions::deleted_at.is_null())
+            .order(versions::id)
+            .select((
+                versions::id,
+                versions::name_key,
+                version_references::kind,
+                version_references::digest,
+            ))
+            .into_boxed();
+        if let Some(of) = of {
+            query = query.filter(version_references::digest.eq(of));
+        }
+        query.load(c)
+    })?;
+    Ok(found)
 }
 
 /// A live version of a package that names this digest as one of `kinds`, if there is one.

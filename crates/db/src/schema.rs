@@ -183,6 +183,25 @@ diesel::table! {
         media_type -> Nullable<Text>,
         size_bytes -> BigInt,
         artifact_type -> Nullable<Text>,
+        required -> Bool,
+    }
+}
+
+diesel::table! {
+    condemned (storage_key) {
+        storage_key -> Text,
+        sha256 -> Binary,
+        size_bytes -> BigInt,
+        condemned_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        holder -> Nullable<Text>,
+        held_until -> Nullable<BigInt>,
+        done_at -> Nullable<BigInt>,
     }
 }
 
@@ -333,6 +352,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     tags,
     links,
     version_references,
+    condemned,
+    leases,
     tokens,
     logins,
     stars,

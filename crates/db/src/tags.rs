@@ -76,6 +76,26 @@ pub fn page(
         .collect()
 }
 
+/// The tags that point at these versions.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn of_versions(conn: &mut Conn, versions: &[VersionId]) -> DbResult<Vec<(VersionId, TagName)>> {
+    let ids: Vec<i64> = versions.iter().map(|id| id.get()).collect();
+    let found: Vec<(i64, String)> = on_conn!(conn, |c| tags::table
+        .filter(tags::version_id.eq_any(&ids))
+        .order(tags::name)
+        .select((tags::version_id, tags::name))
+        .load(c))?;
+    found
+        .into_iter()
+        .map(|(id, name)| {
+            let name = TagName::new(name).map_err(|error| DbError::Malformed(Box::new(error)))?;
+            Ok((VersionId::from(id), name))
+        })
+        .collect()
+}
+
 /// Points a tag at a version, whatever it pointed at.
 ///
 /// # Errors

@@ -167,6 +167,21 @@ pub fn release(tx: &mut Tx<'_>, id: &str, holder: &str) -> DbResult<bool> {
     Ok(changed > 0)
 }
 
+/// Gives back the right to append to every upload; for when nobody who had it can be alive.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn release_all(tx: &mut Tx<'_>) -> DbResult<()> {
+    on_conn!(tx, |c| diesel::update(uploads::table)
+        .filter(uploads::lease_until.is_not_null())
+        .set((
+            uploads::lease_holder.eq(None::<&str>),
+            uploads::lease_until.eq(None::<i64>),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
 /// Ends an upload; says whether it was there.
 ///
 /// # Errors
@@ -176,13 +191,44 @@ pub fn delete(tx: &mut Tx<'_>, id: &str) -> DbResult<bool> {
     Ok(removed > 0)
 }
 
-/// Up to `limit` uploads that nothing was added to since `before`, the oldest first.
+/// Ends an upload that nothing was added to since `before` and that nobody writes to at `at`; says
+/// whether it was one.
 ///
 /// # Errors
 /// The failure of the engine.
-pub fn stale(conn: &mut Conn, before: Timestamp, limit: u32) -> DbResult<Vec<Upload>> {
+pub fn delete_stale(tx: &mut Tx<'_>, id: &str, before: Timestamp, at: Timestamp) -> DbResult<bool> {
+    let removed = on_conn!(tx, |c| diesel::delete(
+        uploads::table
+            .find(id)
+            .filter(uploads::touched_at.lt(before.as_micros()))
+            .filter(
+                uploads::lease_until
+                    .is_null()
+                    .or(uploads::lease_until.le(at.as_micros()))
+            )
+    )
+    .execute(c))?;
+    Ok(removed > 0)
+}
+
+/// Up to `limit` uploads that nothing was added to since `before` and that nobody writes to at
+/// `at`, the oldest first.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn stale(
+    conn: &mut Conn,
+    before: Timestamp,
+    at: Timestamp,
+    limit: u32,
+) -> DbResult<Vec<Upload>> {
     let found = on_conn!(conn, |c| uploads::table
         .filter(uploads::touched_at.lt(before.as_micros()))
+        .filter(
+            uploads::lease_until
+                .is_null()
+                .or(uploads::lease_until.le(at.as_micros()))
+        )
         .order(uploads::touched_at)
         .limit(i64::from(limit))
         .select(Upload::as_select())

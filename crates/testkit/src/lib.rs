@@ -8,6 +8,7 @@ pub mod archives;
 pub mod clients;
 pub mod http;
 pub mod huge;
+pub mod images;
 pub mod npm;
 pub mod ports;
 pub mod postgres;

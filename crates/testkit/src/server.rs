@@ -280,9 +280,19 @@ impl TestServer {
     #[must_use]
     #[track_caller]
     pub fn try_admin(&self, arguments: &[&str]) -> Output {
+        self.try_command(&[&["admin"], arguments].concat())
+    }
+
+    /// Runs `packhouse …` on this server's data, whatever comes of it.
+    ///
+    /// # Panics
+    ///
+    /// When the command cannot be started or does not end within a minute.
+    #[must_use]
+    #[track_caller]
+    pub fn try_command(&self, arguments: &[&str]) -> Output {
         let mut command = self.command();
         command
-            .arg("admin")
             .args(arguments)
             .arg("--data-dir")
             .arg(&self.data_dir);
@@ -290,7 +300,7 @@ impl TestServer {
             command.args(["--database-url", url]);
         }
         process::run(&mut command, ADMIN_DEADLINE)
-            .unwrap_or_else(|error| panic!("packhouse admin {arguments:?}: {error}"))
+            .unwrap_or_else(|error| panic!("packhouse {arguments:?}: {error}"))
     }
 
     /// A new token of `user`; `scopes` is a comma-separated list such as `read:packages`.

@@ -2,6 +2,7 @@
 //!
 //! Machines differ and are noisy: quote medians, and ratios between numbers of one run.
 
+mod containers;
 mod growth;
 mod install;
 mod memory;
@@ -39,7 +40,7 @@ struct Bench {
 }
 
 /// Builds for release and runs what is named: `reads`, `publishes`, `memory`, `install`, `peers`,
-/// and `scale`, which takes a quarter of an hour.
+/// `containers` and `scale`.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
     for program in ["wrk", "nginx"] {
         if find(program).is_none() && !Path::new("/usr/sbin").join(program).is_file() {
@@ -49,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
     command::run(&mut cargo(&["build", "--release", "--bin", "packhouse"]))?;
     let names = if names.is_empty() { USUAL } else { names };
     // one server for what is run by default: its memory at the end is a number as well
-    let mut bench = Bench::start(workspace)?;
+    let bench = Bench::start(workspace)?;
     println!("idle: {} MiB resident", resident_mib(bench.server.pid())?);
     for name in names {
         match *name {
@@ -60,8 +61,9 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
             }
             "memory" => memory::run(&bench)?,
             "install" => install::run(&bench)?,
+            "containers" => containers::run(&bench)?,
             "peers" => peers::run(&bench)?,
-            "scale" => scale::run(&mut bench)?,
+            "scale" => scale::run(workspace)?,
             other => bail!("no such load run: {other}"),
         }
         println!(

@@ -12,6 +12,7 @@
 mod bench;
 mod check;
 mod command;
+mod conformance;
 mod dev;
 mod lint;
 mod postgres;
@@ -36,11 +37,12 @@ usage: cargo xtask <task>
   test-pg        only the tests of the database crate, with PostgreSQL required
   test-clients   only the tests with real package clients, and the third-party suite
   test-third-party  only the third-party suite of the npm family
+  conformance    the OCI conformance suites, whose programs PACKHOUSE_CONFORMANCE_DIR holds
   fmt [--fix]    check the formatting, or mend it
   lint           clippy and rustdoc with warnings denied, and `check`
   check          dependencies, licences, sources, and names of package registries
   bench [NAMES]  load runs against a release build, beside nginx: reads, publishes, memory,
-                 install; and by name peers and scale
+                 install; and by name containers, peers and scale
   dev [ARGS]     run a server with sample data; ARGS go to `packhouse serve`
 ";
 
@@ -64,6 +66,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["test-pg", arguments @ ..] => test::run(&workspace()?, Tier::PostgreSql, arguments),
         ["test-clients", arguments @ ..] => test::run(&workspace()?, Tier::Clients, arguments),
         ["test-third-party"] => test::third_party(&workspace()?),
+        ["conformance"] => test::conformance(&workspace()?),
         ["fmt"] => lint::check_format(),
         ["fmt", "--fix"] => lint::mend_format(),
         ["lint"] => lint::run(&workspace()?),

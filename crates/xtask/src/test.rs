@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use packhouse_testkit::{clients, server};
 
 use crate::command::{self, cargo};
+use crate::conformance;
 use crate::postgres;
 use crate::setup;
 use crate::third_party;
@@ -59,9 +60,33 @@ pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Resu
     if tier == Tier::PostgreSql || !arguments.is_empty() {
         return tested;
     }
+    // what needs programs that cannot be had from a package registry comes before the suite
+    // whose summary is the end of it
+    let judged = match (tier, conformance::is_wanted()) {
+        (Tier::Everything, true) => conformance::run(workspace),
+        (Tier::Everything, false) => {
+            eprintln!(
+                "SKIPPED: the OCI conformance suites: {}",
+                conformance::missing()
+            );
+            Ok(())
+        }
+        _ => Ok(()),
+    };
     let third_party = third_party::run(workspace, &prepared.clients);
-    match (tested, third_party) {
-        (Err(tests), Err(suite)) => bail!("{tests:#}; {suite:#}"),
-        (tested, third_party) => tested.and(third_party),
+    let failures: Vec<String> = [tested, judged, third_party]
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|error| format!("{error:#}"))
+        .collect();
+    if !failures.is_empty() {
+        bail!("{}", failures.join("; "));
     }
+    Ok(())
+}
+
+/// Builds the server and runs the OCI conformance suites alone.
+pub(crate) fn conformance(workspace: &Workspace) -> Result<()> {
+    command::run(&mut cargo(&["build", "--workspace", "--bin", "packhouse"]))?;
+    conformance::run(workspace)
 }

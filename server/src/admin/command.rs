@@ -308,23 +308,10 @@ impl FromStr for Span {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let wrong = || AddressError("a span is a number with s, m, h, d, w or y: 30d".to_owned());
-        let unit = text.chars().next_back().ok_or_else(wrong)?;
-        let number = text.strip_suffix(unit).ok_or_else(wrong)?;
-        let seconds: u64 = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            'w' => 7 * 86_400,
-            'y' => 365 * 86_400,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = number.parse().map_err(|_not_a_number| wrong())?;
-        match number.checked_mul(seconds) {
-            // a thousand years is beyond any calendar that a database or a client counts in
-            Some(seconds) if seconds > 0 && seconds <= 1000 * 365 * 86_400 => Ok(Self { seconds }),
-            _ => Err(wrong()),
+        let span: crate::config::Span = part(text)?;
+        match span.duration().as_secs() {
+            0 => Err(AddressError("the span is empty".to_owned())),
+            seconds => Ok(Self { seconds }),
         }
     }
 }

@@ -8,4 +8,6 @@ pub(crate) mod socket;
 
 pub use command::{AdminCommand, PackageAddress, RepositoryAddress};
 pub use resolve::resolve;
+pub(crate) use run::obey;
 pub use run::run;
+pub(crate) use socket::Order;

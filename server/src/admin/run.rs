@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
 use super::AdminCommand;
-use super::socket::{Answer, execute, send};
+use super::socket::{Answer, Order, execute, send};
 use crate::compose;
 use crate::config::Config;
 use crate::folder::{Attempt, DataFolder, HouseLock, Occupant};
@@ -21,12 +21,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// What was refused, or what kept the command from running, in words for the operator.
 pub async fn run(config: &Config, command: AdminCommand) -> anyhow::Result<()> {
+    obey(config, Order::Admin(command)).await
+}
+
+/// Does what was ordered where the house is: in the running server of a SQLite house, else here.
+pub(crate) async fn obey(config: &Config, order: Order) -> anyhow::Result<()> {
     let folder = DataFolder::prepare(&config.storage.data_dir)?;
-    let answer = match occupy(config, &folder, &command).await? {
+    let answer = match occupy(config, &folder, &order).await? {
         Place::Answered(answer) => answer,
         Place::Ours(lock) => {
             let house = house::open(config, &folder).await?;
-            let answer = execute(command, &house, &compose::registries(config)).await;
+            let answer = execute(order, &house, &compose::registries(config)).await;
             house.close().await;
             drop(lock);
             answer
@@ -50,18 +55,14 @@ enum Place {
     Ours(HouseLock),
 }
 
-async fn occupy(
-    config: &Config,
-    folder: &DataFolder,
-    command: &AdminCommand,
-) -> anyhow::Result<Place> {
+async fn occupy(config: &Config, folder: &DataFolder, order: &Order) -> anyhow::Result<Place> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let holder = match HouseLock::attempt(folder, &config.storage, Occupant::Command)? {
             Attempt::Taken(lock) => return Ok(Place::Ours(lock)),
             Attempt::HeldByServer(path) => {
                 // one that is still opening its house listens soon
-                let sent = send(folder, command).await;
+                let sent = send(folder, order).await;
                 if let Some(answer) = sent.context("cannot talk to the running server")? {
                     return Ok(Place::Answered(answer));
                 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_core::House;
+use packhouse_core::gc::Pass;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -32,6 +33,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Commands that are worked on at once.
 const AT_ONCE: usize = 8;
+
+/// What a running server can be asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    Admin(AdminCommand),
+    /// `packhouse gc`
+    Gc {
+        dry_run: bool,
+    },
+}
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,8 +139,8 @@ async fn converse(
 ) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let line = tokio::time::timeout(PATIENCE, read_line(reader)).await??;
-    let answer = match serde_json::from_str::<AdminCommand>(&line) {
-        Ok(command) => execute(command, house, registries).await,
+    let answer = match serde_json::from_str::<Order>(&line) {
+        Ok(order) => execute(order, house, registries).await,
         Err(error) => Answer::Refused(format!(
             "the running server does not understand the command ({error}); is it another version?"
         )),
@@ -147,21 +159,24 @@ async fn read_line(reader: impl tokio::io::AsyncRead + Unpin) -> io::Result<Stri
     Ok(line)
 }
 
-/// Does a command to the house; whoever asked gets the safe text, the log the causes.
-pub(crate) async fn execute(
-    command: AdminCommand,
-    house: &Arc<House>,
-    registries: &Registries,
-) -> Answer {
-    let deed = match resolve(command, registries) {
-        Ok(deed) => deed,
-        Err(fault) => return Answer::Refused(fault.to_string()),
+/// Does what was ordered to the house; whoever asked gets the safe text, the log the causes.
+pub(crate) async fn execute(order: Order, house: &Arc<House>, registries: &Registries) -> Answer {
+    let done = match order {
+        Order::Admin(command) => match resolve(command, registries) {
+            Ok(deed) => house.administer(deed).await,
+            Err(fault) => return Answer::Refused(fault.to_string()),
+        },
+        Order::Gc { dry_run } => {
+            let pass = if dry_run { Pass::Dry } else { Pass::Full };
+            let collected = house.collect(pass).await;
+            collected.map(|collected| Some(collected.to_string()))
+        }
     };
-    match house.administer(deed).await {
+    match done {
         Ok(text) => Answer::Done(text.unwrap_or_default()),
         Err(fault) => {
             if let packhouse_core::fault::Fault::Internal(_) = &fault {
-                error!(error = %causes(&fault), "an admin command failed");
+                error!(error = %causes(&fault), "a command failed");
             }
             Answer::Refused(fault.to_string())
         }
@@ -169,10 +184,7 @@ pub(crate) async fn execute(
 }
 
 /// Hands a command to the server that runs on this folder; `None` when none listens.
-pub(crate) async fn send(
-    folder: &DataFolder,
-    command: &AdminCommand,
-) -> io::Result<Option<Answer>> {
+pub(crate) async fn send(folder: &DataFolder, order: &Order) -> io::Result<Option<Answer>> {
     let short = SocketPath::of(folder)?;
     let stream = match UnixStream::connect(&short.path).await {
         Ok(stream) => stream,
@@ -187,7 +199,7 @@ pub(crate) async fn send(
         Err(error) => return Err(error),
     };
     let (reader, mut writer) = stream.into_split();
-    let mut line = serde_json::to_vec(command)?;
+    let mut line = serde_json::to_vec(order)?;
     line.push(b'\n');
     writer.write_all(&line).await?;
     let answer = read_line(reader).await?;

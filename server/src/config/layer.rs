@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use packhouse_names::Login;
 use serde::Deserialize;
 
-use super::values::{BlobLocation, DatabaseUrl, Domain, LogFilter, LogFormat, PublicUrl, Switch};
+use super::values::{
+    BlobLocation, DatabaseUrl, Domain, LogFilter, LogFormat, PublicUrl, Span, Switch,
+};
 use super::{ConfigError, Origin};
 
 /// Every setting once: the field is the flag, the environment variable and the key of the file.
@@ -65,6 +67,18 @@ pub struct Layer {
     /// Accept images whose layers or platforms are not all there
     #[arg(long, env = "PACKHOUSE_SPARSE_IMAGES", value_name = "on|off")]
     pub sparse_images: Option<Switch>,
+    /// How often what nothing holds any more is collected; 0 is only when `packhouse gc` says so
+    #[arg(long, env = "PACKHOUSE_GC_INTERVAL", value_name = "SPAN")]
+    pub gc_interval: Option<Span>,
+    /// How long a blob stays after a client was told that it is there
+    #[arg(long, env = "PACKHOUSE_GC_PROMISE", value_name = "SPAN")]
+    pub gc_promise: Option<Span>,
+    /// How long bytes stay after their blob became invisible: longer than reading them takes
+    #[arg(long, env = "PACKHOUSE_GC_GRACE", value_name = "SPAN")]
+    pub gc_grace: Option<Span>,
+    /// How long deleted versions and packages can be restored, and keep their bytes
+    #[arg(long, env = "PACKHOUSE_RESTORE_WINDOW", value_name = "SPAN")]
+    pub restore_window: Option<Span>,
     /// Form of the log lines
     #[arg(long, env = "PACKHOUSE_LOG_FORMAT", value_name = "text|json")]
     pub log_format: Option<LogFormat>,
@@ -220,5 +234,6 @@ shown_as_text!(
     BlobLocation,
     Switch,
     LogFormat,
-    LogFilter
+    LogFilter,
+    Span
 );

@@ -4,6 +4,7 @@
 //! `PACKHOUSE_DATA_DIR` and the key `data-dir` of the file. The first of them that speaks wins.
 
 mod access;
+mod collection;
 mod http;
 mod layer;
 mod limits;
@@ -15,13 +16,14 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use access::Access;
+pub use collection::Collection;
 pub use http::{Http, TlsFiles};
 pub use layer::{Layer, Layers, Shown, Toml};
 pub use limits::Limits;
 pub use logs::Logs;
 pub use storage::Storage;
 pub use values::{
-    BadValue, BlobLocation, DatabaseUrl, Domain, LogFilter, LogFormat, PublicUrl, Switch,
+    BadValue, BlobLocation, DatabaseUrl, Domain, LogFilter, LogFormat, PublicUrl, Span, Switch,
 };
 
 /// Where a value comes from.
@@ -71,6 +73,7 @@ pub struct Config {
     pub storage: Storage,
     pub access: Access,
     pub limits: Limits,
+    pub collection: Collection,
     pub logs: Logs,
 }
 
@@ -85,6 +88,7 @@ impl Config {
             storage: Storage::resolve(layers),
             access: Access::resolve(layers),
             limits: Limits::resolve(layers)?,
+            collection: Collection::resolve(layers),
             logs: Logs::resolve(layers),
         })
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use packhouse_db::DbTarget;
 use packhouse_wire::BaseUrl;
@@ -39,7 +40,8 @@ read_as_text!(
     DatabaseUrl,
     BlobLocation,
     LogFormat,
-    LogFilter
+    LogFilter,
+    Span
 );
 
 /// `--public-url`: the address that clients use.
@@ -297,6 +299,67 @@ impl<'de> serde::Deserialize<'de> for Switch {
     }
 }
 
+/// A span of time such as 15m, 24h or 30d, or 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    seconds: u64,
+}
+
+impl Span {
+    /// So many seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Self {
+        Self { seconds }
+    }
+
+    /// The span as a duration.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// From the longest to the shortest.
+const UNITS: [(char, u64); 6] = [
+    ('y', 365 * 86_400),
+    ('w', 7 * 86_400),
+    ('d', 86_400),
+    ('h', 3600),
+    ('m', 60),
+    ('s', 1),
+];
+
+impl FromStr for Span {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        if text == "0" {
+            return Ok(Self::seconds(0));
+        }
+        // a thousand years is beyond any calendar that a database or a client counts in
+        const MAX: u64 = 1000 * 365 * 86_400;
+        UNITS
+            .iter()
+            .find_map(|(unit, seconds)| Some((text.strip_suffix(*unit)?, seconds)))
+            .and_then(|(number, seconds)| number.parse::<u64>().ok()?.checked_mul(*seconds))
+            .filter(|seconds| *seconds <= MAX)
+            .map(Self::seconds)
+            .ok_or_else(|| BadValue::new("a span is a number with s, m, h, d, w or y: 30d"))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = UNITS
+            .iter()
+            .find(|(_, seconds)| self.seconds > 0 && self.seconds.is_multiple_of(*seconds));
+        match whole {
+            Some((unit, seconds)) => write!(f, "{}{unit}", self.seconds / seconds),
+            None => f.write_str("0"),
+        }
+    }
+}
+
 /// `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -422,6 +485,25 @@ mod tests {
         assert_eq!("localhost".parse::<Domain>().unwrap().as_str(), "localhost");
         for text in ["", "a..b", "https://a", "a:80", "a/b", "-a.b", "a_b"] {
             assert!(text.parse::<Domain>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_read_as_it_is_shown() {
+        for (text, seconds, shown) in [
+            ("0", 0, "0"),
+            ("0s", 0, "0"),
+            ("90s", 90, "90s"),
+            ("15m", 900, "15m"),
+            ("24h", 86_400, "1d"),
+            ("30d", 30 * 86_400, "30d"),
+        ] {
+            let span: Span = text.parse().unwrap();
+            assert_eq!(span.duration().as_secs(), seconds, "{text}");
+            assert_eq!(span.to_string(), shown, "{text}");
+        }
+        for text in ["", "h", "30", "-1h", "1.5h", "1 h", "5000y", "1µs"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
 

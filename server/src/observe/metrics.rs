@@ -112,7 +112,48 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
     );
     metrics::describe_counter!(SENT, Unit::Bytes, "Bytes of answers, heads excluded");
     metrics::describe_gauge!(IN_FLIGHT, "Requests whose answer has not begun");
+    describe_collection();
     Ok(handle)
+}
+
+/// What the collector measures, which core counts.
+fn describe_collection() {
+    metrics::describe_counter!("packhouse_gc_runs_total", "Collections that ended");
+    metrics::describe_histogram!(
+        "packhouse_gc_seconds",
+        Unit::Seconds,
+        "How long a collection took"
+    );
+    metrics::describe_counter!(
+        "packhouse_gc_links_pruned_total",
+        "Blobs taken away from packages that no longer name them"
+    );
+    metrics::describe_counter!(
+        "packhouse_gc_blobs_condemned_total",
+        "Blobs that became invisible because nothing holds them"
+    );
+    metrics::describe_counter!(
+        "packhouse_gc_blobs_deleted_total",
+        "Blobs whose bytes are gone"
+    );
+    metrics::describe_counter!(
+        "packhouse_gc_orphans_deleted_total",
+        "Stored objects that were left behind and are gone"
+    );
+    metrics::describe_counter!(
+        "packhouse_gc_reclaimed_bytes_total",
+        Unit::Bytes,
+        "What the store has room for again"
+    );
+    metrics::describe_gauge!(
+        "packhouse_gc_condemned_blobs",
+        "Condemned blobs that wait for their end"
+    );
+    metrics::describe_gauge!(
+        "packhouse_gc_oldest_condemned_seconds",
+        Unit::Seconds,
+        "How long the oldest of them waits"
+    );
 }
 
 /// Every handle that requests need, registered once: a request looks up its route and no more.

@@ -13,6 +13,7 @@
 
 mod chance;
 mod client;
+mod images;
 mod inspection;
 mod ledger;
 mod release;
@@ -63,6 +64,25 @@ fn kills_lose_nothing_on_postgresql_either() {
     let database = postgres.new_database();
     let server = TestServer::builder().database_url(&database);
     survive(server, kills, || postgres.wait_until_left(&database));
+}
+
+#[test]
+fn a_hundred_kills_lose_no_image_that_was_acknowledged() {
+    let kills = number(KILLS_VARIABLE).unwrap_or(KILLS).div_ceil(2);
+    images::survive(TestServer::builder(), kills, false, || ());
+}
+
+#[test]
+fn kills_lose_no_image_on_postgresql_either() {
+    let Some(postgres) = PostgresServer::shared() else {
+        return;
+    };
+    let kills = number(KILLS_VARIABLE).map_or(KILLS_ON_POSTGRES, |kills| kills.div_ceil(5));
+    let database = postgres.new_database();
+    let server = TestServer::builder().database_url(&database);
+    images::survive(server, kills.div_ceil(2), true, || {
+        postgres.wait_until_left(&database)
+    });
 }
 
 /// Kills a server again and again. `settled` returns once nothing goes on that a killed server

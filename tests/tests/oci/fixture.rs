@@ -1,14 +1,11 @@
 //! A server with people on it, and images made in memory.
 
 use packhouse_testkit::http::{self, Request, Response};
+pub(crate) use packhouse_testkit::images::{
+    CONFIG, IMAGE, INDEX, LAYER, Manifest, blob, image_of, index_of, referrer, sha256, sha512,
+};
 use packhouse_testkit::server::TestServer;
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256, Sha512};
-
-pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+use serde_json::json;
 
 /// Everything that a pusher may be given.
 pub(crate) const ALL_SCOPES: &str = "read:packages,write:packages,delete:packages";
@@ -127,89 +124,6 @@ impl Registry {
     pub(crate) fn finish(&self, location: &str, digest: &str, bytes: &[u8]) -> Response {
         self.ask(Request::put(format!("{location}?digest={digest}")).body(bytes.to_vec()))
     }
-}
-
-/// A manifest to push.
-#[derive(Clone)]
-pub(crate) struct Manifest {
-    pub(crate) media_type: &'static str,
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl Manifest {
-    pub(crate) fn new(media_type: &'static str, value: &Value) -> Self {
-        Self {
-            media_type,
-            bytes: value.to_string().into_bytes(),
-        }
-    }
-
-    pub(crate) fn digest(&self) -> String {
-        sha256(&self.bytes)
-    }
-
-    pub(crate) fn put(&self, name: &str, reference: &str) -> Request {
-        Request::put(format!("/v2/{name}/manifests/{reference}"))
-            .header("Content-Type", self.media_type)
-            .body(self.bytes.clone())
-    }
-
-    pub(crate) fn descriptor(&self) -> Value {
-        json!({"mediaType": self.media_type, "digest": self.digest(), "size": self.bytes.len()})
-    }
-}
-
-pub(crate) fn image_of(config: &[u8], layer: &[u8]) -> Manifest {
-    Manifest::new(
-        IMAGE,
-        &json!({
-            "schemaVersion": 2,
-            "mediaType": IMAGE,
-            "config": blob(CONFIG, config),
-            "layers": [blob(LAYER, layer)],
-        }),
-    )
-}
-
-pub(crate) fn index_of(children: &[&Manifest]) -> Manifest {
-    let children: Vec<Value> = children.iter().map(|child| child.descriptor()).collect();
-    Manifest::new(
-        INDEX,
-        &json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}),
-    )
-}
-
-/// An artifact about a subject; its blobs are the empty ones.
-pub(crate) fn referrer(subject: &Value, artifact_type: &str, note: &str) -> Manifest {
-    let empty = blob("application/vnd.oci.empty.v1+json", b"{}");
-    Manifest::new(
-        IMAGE,
-        &json!({
-            "schemaVersion": 2,
-            "mediaType": IMAGE,
-            "artifactType": artifact_type,
-            "config": empty,
-            "layers": [empty],
-            "subject": subject,
-            "annotations": {"note": note},
-        }),
-    )
-}
-
-pub(crate) fn blob(media_type: &str, bytes: &[u8]) -> Value {
-    json!({"mediaType": media_type, "digest": sha256(bytes), "size": bytes.len()})
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
-}
-
-pub(crate) fn sha512(bytes: &[u8]) -> String {
-    format!("sha512:{}", hex(&Sha512::digest(bytes)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bytes that differ from place to place.

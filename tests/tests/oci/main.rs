@@ -7,10 +7,12 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stderr,
     reason = "a test that cannot be set up has failed"
 )]
 
 mod auth;
+mod collection;
 mod deletes;
 mod docker;
 mod fixture;
@@ -18,7 +20,9 @@ mod lists;
 mod manifests;
 mod matrix;
 mod mounts;
+mod race;
 mod ranges;
 mod refused;
+mod storm;
 mod survival;
 mod uploads;

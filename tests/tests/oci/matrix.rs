@@ -12,6 +12,7 @@ use crate::fixture::{ALL_SCOPES, Answered as _, image_of, sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     Greet,
+    Browse,
     Read,
     Publish,
     Curate,
@@ -88,7 +89,7 @@ fn expected(need: Need, caller: Caller, is_public: bool) -> Option<u16> {
         return Some(403);
     }
     let (least, in_scope) = match need {
-        Need::Greet | Need::Read => (1, true),
+        Need::Greet | Need::Browse | Need::Read => (1, true),
         Need::Publish => (2, has("write:packages")),
         Need::Curate => (3, has("delete:packages")),
     };
@@ -99,6 +100,9 @@ fn expected(need: Need, caller: Caller, is_public: bool) -> Option<u16> {
         None if is_public => 1,
         None => 0,
     };
+    if need == Need::Browse {
+        return None;
+    }
     match rank {
         // hidden; a push is told no more than that it may not
         0 if need == Need::Publish => Some(403),
@@ -118,7 +122,7 @@ fn row(route: &str, name: &str) -> (Need, Request, u16) {
         "GET /v2/" => (Need::Greet, Request::get("/v2/"), 200),
         "GET /token" => (Need::Greet, Request::get("/token"), 200),
         "POST /token" => (Need::Greet, Request::post("/token"), 400),
-        "GET /v2/_catalog" => (Need::Greet, Request::get("/v2/_catalog"), 200),
+        "GET /v2/_catalog" => (Need::Browse, Request::get("/v2/_catalog"), 200),
         "GET /v2/{name}/tags/list" => (Need::Read, Request::get(at("tags/list")), 200),
         "GET /v2/{name}/referrers/{digest}" => (
             Need::Read,

@@ -4,21 +4,23 @@ mod folder;
 mod read;
 mod write;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use packhouse_names::StorageKey;
 use url::Url;
 
 use crate::workers::Workers;
-use crate::{BlobError, BlobStore, BlobStream, BlobWriter, key};
+use crate::{BlobError, BlobStore, BlobStream, BlobWriter, StoredObject, key};
 use folder::Folder;
 use read::{Reads, Recent, Shelf};
 use write::{LocalWriter, Staged};
@@ -127,6 +129,18 @@ impl BlobStore for LocalStore {
         self.writes.run(move || folders.sweep(age)).await?
     }
 
+    fn walk(&self) -> BoxStream<'static, Result<StoredObject, BlobError>> {
+        let (folders, workers) = (Arc::clone(&self.folders), self.writes.clone());
+        stream::iter(0..SHARDS)
+            .then(move |shard| {
+                let (folders, workers) = (Arc::clone(&folders), workers.clone());
+                async move { workers.run(move || folders.list(shard)).await? }
+            })
+            .map_ok(|shard| stream::iter(shard.into_iter().map(Ok)))
+            .try_flatten()
+            .boxed()
+    }
+
     async fn probe(&self) -> Result<(), BlobError> {
         let folders = Arc::clone(&self.folders);
         self.writes.run(move || folders.probe()).await?
@@ -187,16 +201,48 @@ impl Folders {
         Ok(self.of(key)?.path().join(key.as_str()))
     }
 
+    /// Now, by what gives files their times: the file system may keep another time than this
+    /// machine does.
+    fn now(&self) -> Result<Metadata, BlobError> {
+        let marker = Staged::create(self.staged(&key::fresh()))?;
+        let failed = |source| BlobError::io("asking for the time", source);
+        marker.file().metadata().map_err(failed)
+    }
+
+    /// The objects of one folder. Whatever else lies there is none of ours.
+    fn list(&self, shard: usize) -> Result<Vec<StoredObject>, BlobError> {
+        let failed = |source| BlobError::io("listing objects", source);
+        let Some(folder) = self.shards.get(shard) else {
+            return Ok(Vec::new());
+        };
+        let now = changed(&self.now()?);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder.path()).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Some(key) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| StorageKey::new(name).ok())
+            else {
+                continue;
+            };
+            match entry.metadata() {
+                // the change of its name counts, too: what was staged for long is young yet
+                Ok(of) => found.push(StoredObject {
+                    key,
+                    size: of.len(),
+                    age: now.saturating_sub(changed(&of)),
+                }),
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(found)
+    }
+
     fn sweep(&self, age: Duration) -> Result<u64, BlobError> {
         let failed = |source| BlobError::io("sweeping the staging folder", source);
-        // What gives files their times is the file system, which may keep another time than
-        // this machine does: ask it.
-        let marker = Staged::create(self.staged(&key::fresh()))?;
-        let now = marker
-            .file()
-            .metadata()
-            .and_then(|of| of.modified())
-            .map_err(failed)?;
+        let now = self.now()?.modified().map_err(failed)?;
         let mut removed = 0;
         for entry in fs::read_dir(self.staging.path()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -233,6 +279,13 @@ impl Folders {
             io::Error::other("what was written is not what was read"),
         ))
     }
+}
+
+/// When a file, or its name, was last changed; since 1970.
+fn changed(of: &Metadata) -> Duration {
+    let seconds = u64::try_from(of.ctime()).unwrap_or_default();
+    let nanos = u32::try_from(of.ctime_nsec()).unwrap_or_default();
+    Duration::new(seconds, nanos)
 }
 
 /// Removes a file; says whether it was there.

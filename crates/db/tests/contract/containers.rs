@@ -42,6 +42,7 @@ fn reference(kind: ReferenceKind, of: Digest, artifact_type: Option<&str>) -> Ne
         media_type: None,
         size_bytes: 7,
         artifact_type: artifact_type.map(str::to_owned),
+        is_required: true,
     }
 }
 

@@ -30,6 +30,7 @@ macro_rules! on_both {
 }
 
 mod access;
+mod collection;
 mod containers;
 mod house;
 mod lanes;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use packhouse_db::{AccountKind, DbError, accounts, blobs, packages, versions};
+use packhouse_db::{AccountKind, DbError, accounts, blobs, collection, packages, versions};
 use packhouse_names::Timestamp;
 use tokio::task::JoinSet;
 
@@ -142,16 +142,9 @@ async fn a_condemned_blob_is_revived_where_its_new_bytes_lie(house: House) {
         .await;
     assert_eq!(kept.storage_key, first_key);
 
-    assert!(
-        house
-            .write(move |tx| blobs::condemn(tx, &digest, NOON))
-            .await
-    );
-    assert!(
-        !house
-            .write(move |tx| blobs::condemn(tx, &digest, NOON))
-            .await
-    );
+    let condemn = || house.write(move |tx| collection::condemn(tx, &[digest], NOON));
+    assert_eq!(condemn().await.len(), 1);
+    assert_eq!(condemn().await, []);
     let revived = house
         .write(move |tx| blobs::insert_or_get(tx, &new_blob(7, 2)))
         .await;

@@ -368,7 +368,9 @@ async fn a_blob_is_read_through_a_link_and_promises_only_grow(house: House) {
     let linked = house
         .read(move |conn| blobs::find_linked(conn, package, &digest))
         .await;
-    assert_eq!(linked.unwrap().sha256, sha256);
+    let linked = linked.unwrap();
+    assert_eq!(linked.blob.sha256, sha256);
+    assert_eq!(linked.promised_until, Some(later(1)));
     let elsewhere = house
         .read(move |conn| blobs::find_linked(conn, other, &digest))
         .await;
@@ -410,11 +412,13 @@ async fn an_upload_has_one_appender_at_a_time(house: House) {
     assert_eq!((found.length, found.hash_states), (10, Some(vec![1, 2])));
     assert!(
         house
-            .read(|conn| uploads::stale(conn, later(1), 5))
+            .read(|conn| uploads::stale(conn, later(1), later(5), 5))
             .await
             .is_empty()
     );
-    let stale = house.read(|conn| uploads::stale(conn, later(2), 5)).await;
+    let stale = house
+        .read(|conn| uploads::stale(conn, later(2), later(5), 5))
+        .await;
     assert_eq!(stale.len(), 1);
     assert!(house.write(|tx| uploads::delete(tx, "u1")).await);
     assert!(house.read(|conn| uploads::find(conn, "u1")).await.is_none());

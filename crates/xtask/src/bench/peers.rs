@@ -24,42 +24,82 @@ const EACH: usize = 150;
 const FIRST_ROUND: usize = 500;
 
 pub(super) fn run(bench: &Bench) -> Result<()> {
-    let folder = std::env::var_os("PACKHOUSE_PEERS_DIR").map(PathBuf::from);
-    let folder = folder.context("PACKHOUSE_PEERS_DIR does not say where the peers are")?;
+    let folder = named().context("PACKHOUSE_PEERS_DIR does not say where the peers are")?;
     let peers = [nora(bench, &folder)?, verdaccio(bench, &folder)?];
 
+    let mut rows = vec![Row::new(
+        "packhouse",
+        bench.server.base(),
+        MOUNT,
+        &bench.token,
+    )];
+    for peer in peers.iter().flatten() {
+        rows.push(Row::new(peer.name, &peer.base, peer.mount, &peer.token));
+    }
+    // in turn, so that a machine's bad minute is everybody's
+    for round in FIRST_ROUND..FIRST_ROUND + ROUNDS {
+        for row in &mut rows {
+            row.measure(round)?;
+        }
+    }
     println!(
         "\n| publishes, {CLIENTS} clients | /s | p50 ms | p99 ms |\n| --- | --- | --- | --- |"
     );
-    row("packhouse", bench.server.base(), MOUNT, &bench.token)?;
-    for peer in peers.iter().flatten() {
-        row(peer.name, &peer.base, peer.mount, &peer.token)?;
+    for row in rows {
+        row.print();
     }
     Ok(())
 }
 
-fn row(name: &str, base: &str, mount: &str, token: &str) -> Result<()> {
-    let (mut rates, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
-    for round in FIRST_ROUND..FIRST_ROUND + ROUNDS {
-        let load = publishers::run(base, mount, token, round, CLIENTS, EACH, SMALL_TARBALL)?;
-        rates.push(load.per_second);
-        p50.push(load.p50_ms);
-        p99.push(load.p99_ms);
+/// What was measured at one registry, round by round.
+struct Row<'a> {
+    name: &'a str,
+    base: &'a str,
+    mount: &'a str,
+    token: &'a str,
+    rates: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+}
+
+impl<'a> Row<'a> {
+    fn new(name: &'a str, base: &'a str, mount: &'a str, token: &'a str) -> Self {
+        Self {
+            name,
+            base,
+            mount,
+            token,
+            rates: Vec::new(),
+            p50: Vec::new(),
+            p99: Vec::new(),
+        }
     }
-    println!(
-        "| {name} | {:.0} | {:.1} | {:.1} |",
-        median(rates),
-        median(p50),
-        median(p99)
-    );
-    Ok(())
+
+    fn measure(&mut self, round: usize) -> Result<()> {
+        let (base, mount, token) = (self.base, self.mount, self.token);
+        let load = publishers::run(base, mount, token, round, CLIENTS, EACH, SMALL_TARBALL)?;
+        self.rates.push(load.per_second);
+        self.p50.push(load.p50_ms);
+        self.p99.push(load.p99_ms);
+        Ok(())
+    }
+
+    fn print(self) {
+        println!(
+            "| {} | {:.0} | {:.1} | {:.1} |",
+            self.name,
+            median(self.rates),
+            median(self.p50),
+            median(self.p99)
+        );
+    }
 }
 
 /// A registry that runs until this is dropped.
-struct Peer {
-    name: &'static str,
+pub(super) struct Peer {
+    pub(super) name: &'static str,
     child: Child,
-    base: String,
+    pub(super) base: String,
     mount: &'static str,
     token: String,
 }
@@ -69,6 +109,21 @@ impl Drop for Peer {
         let told = process::signal(self.child.id(), "TERM");
         if let Err(error) = told.and_then(|()| self.child.wait()) {
             eprintln!("{} did not end: {error}", self.name);
+        }
+    }
+}
+
+fn named() -> Option<PathBuf> {
+    std::env::var_os("PACKHOUSE_PEERS_DIR").map(PathBuf::from)
+}
+
+/// NORA, where the peers' folder is named and has it.
+pub(super) fn nora_if_named(bench: &Bench) -> Result<Option<Peer>> {
+    match named() {
+        Some(folder) => nora(bench, &folder),
+        None => {
+            eprintln!("SKIPPED: PACKHOUSE_PEERS_DIR does not say where NORA is");
+            Ok(None)
         }
     }
 }
@@ -135,7 +190,7 @@ fn verdaccio(bench: &Bench, folder: &Path) -> Result<Option<Peer>> {
     Ok(Some(peer))
 }
 
-fn start(
+pub(super) fn start(
     name: &'static str,
     mut command: Command,
     port: u16,

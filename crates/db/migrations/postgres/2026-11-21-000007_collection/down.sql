@@ -1,0 +1,3 @@
+drop table leases;
+drop table condemned;
+alter table version_references drop column required;
