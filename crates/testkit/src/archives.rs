@@ -124,7 +124,13 @@ impl TarGz {
     /// The archive with its end mark.
     #[must_use]
     pub fn build(self) -> Vec<u8> {
-        self.raw(&[0; 2 * BLOCK_BYTES]).build_unended()
+        gzip(&self.build_tar())
+    }
+
+    /// The archive with its end mark, before it is compressed.
+    #[must_use]
+    pub fn build_tar(self) -> Vec<u8> {
+        self.raw(&[0; 2 * BLOCK_BYTES]).tar
     }
 
     /// The archive without its end mark.

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+pub mod containers;
 mod node;
 mod packages;
 mod project;
@@ -55,12 +56,14 @@ fn skip(missing: &str) {
         !in_ci(),
         "{missing}: run `cargo xtask setup`; nothing is skipped in CI"
     );
+    note(&format!("{missing}; run `cargo xtask setup`"));
+}
+
+/// Says what a test leaves out.
+fn note(what: &str) {
     let test = std::thread::current().name().unwrap_or("test").to_owned();
     // Written past the test runner's capture, which hides what a passing test prints.
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED {test}: {missing}; run `cargo xtask setup`"
-    );
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {what}");
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the tests need besides Rust and a C compiler: PostgreSQL and the package clients.
 
+mod containers;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,7 +25,7 @@ pub(crate) struct Prepared {
 /// an error.
 pub(crate) fn prepare(workspace: &Workspace) -> Result<Prepared> {
     if !postgres::is_installed() {
-        install_from_debian("postgresql")?;
+        install_from_debian(&["postgresql"])?;
     }
     let postgres = postgres::is_installed();
     if !postgres {
@@ -33,6 +35,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<Prepared> {
     }
     let clients = workspace.clients();
     prepare_npm_clients(&clients)?;
+    containers::prepare(&clients)?;
     Ok(Prepared { postgres, clients })
 }
 
@@ -42,7 +45,7 @@ fn prepare_npm_clients(folder: &Path) -> Result<()> {
         return Ok(());
     }
     if find("npm").is_none() {
-        install_from_debian("npm")?;
+        install_from_debian(&["npm"])?;
     }
     if find("npm").is_none() {
         let names: Vec<String> = missing.iter().map(shown).collect();
@@ -98,7 +101,7 @@ fn shown(package: &NpmPackage) -> String {
 }
 
 /// Does nothing where there is no apt, or no right to use it: the caller looks at the result.
-fn install_from_debian(package: &str) -> Result<()> {
+fn install_from_debian(packages: &[&str]) -> Result<()> {
     let root = Command::new("id").arg("-u").output();
     let is_root = root.is_ok_and(|output| output.stdout.trim_ascii() == b"0");
     if !is_root || find("apt-get").is_none() {
@@ -113,6 +116,9 @@ fn install_from_debian(package: &str) -> Result<()> {
         run(&mut command)
     };
     apt(&["update", "-q"])
-        .and_then(|()| apt(&["install", "-q", "-y", "--no-install-recommends", package]))
+        .and_then(|()| {
+            let install = ["install", "-q", "-y", "--no-install-recommends"];
+            apt(&[&install, packages].concat())
+        })
         .or_else(|error| skip(&format!("{error:#}")))
 }

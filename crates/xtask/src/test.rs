@@ -45,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace, tier: Tier, arguments: &[&str]) -> Resu
     match tier {
         Tier::Everything => tests.arg("--workspace"),
         Tier::PostgreSql => tests.args(["--package", "packhouse-db"]),
-        Tier::Clients => tests.args(["--workspace", "--test", "clients"]),
+        Tier::Clients => tests.args(["--workspace", "--test", "clients", "--test", "containers"]),
     };
     tests
         .args(arguments)

@@ -228,9 +228,15 @@ fn unauthenticated(docker: Docker, need: &Need, why: Unproven, head: &Head) -> R
             challenge.push_str(&format!(r#",scope="{scope}""#));
         }
         match why {
-            Unproven::Missing | Unproven::NotPublic => {}
             Unproven::Invalid(_) => challenge.push_str(r#",error="invalid_token""#),
             Unproven::TooNarrow => challenge.push_str(r#",error="insufficient_scope""#),
+            // nobody's token: containerd asks for the same one for ever unless it is told
+            Unproven::Missing | Unproven::NotPublic
+                if head.headers.contains_key(header::AUTHORIZATION) =>
+            {
+                challenge.push_str(r#",error="insufficient_scope""#);
+            }
+            Unproven::Missing | Unproven::NotPublic => {}
         }
         challenge
     };

@@ -3,7 +3,7 @@
 use packhouse_testkit::http::{Request, Response};
 use serde_json::json;
 
-use crate::fixture::{ALL_SCOPES, Answered as _, Registry, refusal};
+use crate::fixture::{ALL_SCOPES, Answered as _, Registry, image_of, refusal};
 
 const N: &str = "alice/app";
 
@@ -257,6 +257,31 @@ fn a_narrow_token_asks_for_a_wider_one_and_a_lacking_right_is_denied() {
     assert_eq!(refusal(&answer), (403, "DENIED".to_owned()));
     let answer = registry.as_who(&eve, Request::get(&manifest));
     assert_eq!(refusal(&answer), (404, "NAME_UNKNOWN".to_owned()));
+}
+
+/// containerd asks for a token again after each 401 that names no error: five times the same one,
+/// and then tells its user about five attempts.
+#[test]
+fn nobody_s_token_is_told_that_another_like_it_would_not_do() {
+    let registry = Registry::start();
+    let scope = format!("repository:{N}:pull,push");
+    registry.push_image(N, "latest", "one");
+    for visibility in ["private", "public"] {
+        let package = "alice/container/app";
+        let set = ["set-visibility", package, visibility];
+        registry.server.admin(&set);
+        let nobody = registry.bearer("", &[&scope]);
+        for request in [
+            Request::post(format!("/v2/{N}/blobs/uploads/")),
+            image_of(b"{}", b"layer").put(N, "other"),
+        ] {
+            let first = registry.as_who("", request.clone());
+            assert!(challenge(&first).ends_with(&format!("scope=\"{scope}\"")));
+            let second = registry.as_who("", request.bearer(&nobody));
+            let expected = format!("scope=\"{scope}\",error=\"insufficient_scope\"");
+            assert!(challenge(&second).ends_with(&expected), "{second}");
+        }
+    }
 }
 
 #[test]
