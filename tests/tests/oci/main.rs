@@ -16,6 +16,7 @@ mod collection;
 mod deletes;
 mod docker;
 mod fixture;
+mod linking;
 mod lists;
 mod manifests;
 mod matrix;
