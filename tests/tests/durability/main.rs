@@ -81,7 +81,7 @@ fn kills_lose_no_image_on_postgresql_either() {
     let database = postgres.new_database();
     let server = TestServer::builder().database_url(&database);
     images::survive(server, kills.div_ceil(2), true, || {
-        postgres.wait_until_left(&database)
+        postgres.wait_until_left(&database);
     });
 }
 
