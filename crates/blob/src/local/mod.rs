@@ -131,11 +131,20 @@ impl BlobStore for LocalStore {
 
     fn walk(&self) -> BoxStream<'static, Result<StoredObject, BlobError>> {
         let (folders, workers) = (Arc::clone(&self.folders), self.writes.clone());
-        stream::iter(0..SHARDS)
-            .then(move |shard| {
+        let began = {
+            let (folders, workers) = (Arc::clone(&folders), workers.clone());
+            async move { workers.run(move || folders.now()).await? }
+        };
+        stream::once(began)
+            .map_ok(move |now| {
                 let (folders, workers) = (Arc::clone(&folders), workers.clone());
-                async move { workers.run(move || folders.list(shard)).await? }
+                let now = changed(&now);
+                stream::iter(0..SHARDS).then(move |shard| {
+                    let (folders, workers) = (Arc::clone(&folders), workers.clone());
+                    async move { workers.run(move || folders.list(shard, now)).await? }
+                })
             })
+            .try_flatten()
             .map_ok(|shard| stream::iter(shard.into_iter().map(Ok)))
             .try_flatten()
             .boxed()
@@ -209,13 +218,13 @@ impl Folders {
         marker.file().metadata().map_err(failed)
     }
 
-    /// The objects of one folder. Whatever else lies there is none of ours.
-    fn list(&self, shard: usize) -> Result<Vec<StoredObject>, BlobError> {
+    /// The objects of one folder, with their ages at `now`. Whatever else lies there is none of
+    /// ours.
+    fn list(&self, shard: usize, now: Duration) -> Result<Vec<StoredObject>, BlobError> {
         let failed = |source| BlobError::io("listing objects", source);
         let Some(folder) = self.shards.get(shard) else {
             return Ok(Vec::new());
         };
-        let now = changed(&self.now()?);
         let mut found = Vec::new();
         for entry in fs::read_dir(folder.path()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
