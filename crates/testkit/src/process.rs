@@ -3,10 +3,20 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// A program's path, if it is on `PATH`.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
 
 /// More output than this is a runaway program; the rest is dropped.
 const MAX_OUTPUT_BYTES: u64 = 64 << 20;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use packhouse_testkit::clients::in_ci;
+pub(crate) use packhouse_testkit::process::find;
 
 /// The cargo that runs this task.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
@@ -51,14 +52,6 @@ pub(crate) fn skip(what: &str) -> Result<()> {
     }
     eprintln!("SKIPPED: {what}");
     Ok(())
-}
-
-/// A program's path, if it is on `PATH`.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }
 
 fn shown(command: &Command) -> String {

@@ -1,6 +1,6 @@
 //! helm: charts, which are artifacts with the chart's name and version for a tag.
 
-use std::path::PathBuf;
+use std::ops::Deref;
 
 use packhouse_testkit::clients::containers::HELM;
 use packhouse_testkit::process::Output;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::skopeo::Skopeo;
 use crate::stage::{
-    Stage, Tenancy, Traffic, assert_refused, assert_said, assert_succeeded, at_both_registries,
+    Cli, Stage, Tenancy, Traffic, assert_refused, assert_said, assert_succeeded, at_both_registries,
 };
 
 at_both_registries! {
@@ -21,33 +21,25 @@ at_both_registries! {
 }
 
 /// helm on a stage. Its chart is always `app`.
-struct Helm<'a> {
-    program: PathBuf,
-    stage: &'a Stage,
+struct Helm<'a>(Cli<'a>);
+
+impl<'a> Deref for Helm<'a> {
+    type Target = Cli<'a>;
+
+    fn deref(&self) -> &Cli<'a> {
+        &self.0
+    }
 }
 
 impl<'a> Helm<'a> {
     /// `None` where it is not prepared: the test is to be skipped.
     fn on(stage: &'a Stage) -> Option<Self> {
-        let program = HELM.prepared()?;
-        Some(Self { program, stage })
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.stage.kit.run(&self.program, arguments)
+        Cli::on(stage, &HELM).map(Self)
     }
 
     fn try_log_in(&self, token: &str) -> Output {
-        let login = [
-            "registry",
-            "login",
-            "--plain-http",
-            "-u",
-            "somebody",
-            "-p",
-            token,
-        ];
-        self.run(&[&login[..], &[self.stage.host()]].concat())
+        self.0
+            .try_log_in(&["registry", "login", "--plain-http"], token)
     }
 
     #[track_caller]

@@ -1,13 +1,14 @@
 //! oras: artifacts of every kind, and what refers to them. helm and flux are made of its library.
 
-use std::path::PathBuf;
+use std::ops::Deref;
 
 use packhouse_testkit::clients::containers::ORAS;
 use packhouse_testkit::process::Output;
 use serde_json::Value;
 
 use crate::stage::{
-    Stage, Tenancy, Traffic, assert_refused, assert_said, assert_same_blobs, at_both_registries,
+    Cli, Stage, Tenancy, Traffic, assert_refused, assert_said, assert_same_blobs,
+    at_both_registries,
 };
 
 const SBOM: &str = "application/vnd.example.sbom";
@@ -25,31 +26,24 @@ at_both_registries! {
 }
 
 /// oras on a stage.
-struct Oras<'a> {
-    program: PathBuf,
-    stage: &'a Stage,
+struct Oras<'a>(Cli<'a>);
+
+impl<'a> Deref for Oras<'a> {
+    type Target = Cli<'a>;
+
+    fn deref(&self) -> &Cli<'a> {
+        &self.0
+    }
 }
 
 impl<'a> Oras<'a> {
     /// `None` where it is not prepared: the test is to be skipped.
     fn on(stage: &'a Stage) -> Option<Self> {
-        let program = ORAS.prepared()?;
-        Some(Self { program, stage })
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.stage.kit.run(&self.program, arguments)
-    }
-
-    #[track_caller]
-    fn do_well(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments).expect_success();
-        output.stdout.trim().to_owned()
+        Cli::on(stage, &ORAS).map(Self)
     }
 
     fn try_log_in(&self, token: &str) -> Output {
-        let login = ["login", "--plain-http", "-u", "somebody", "-p", token];
-        self.run(&[&login[..], &[self.stage.host()]].concat())
+        self.0.try_log_in(&["login", "--plain-http"], token)
     }
 
     #[track_caller]

@@ -1,5 +1,6 @@
 //! podman and buildah: engines without a daemon, for builds and what becomes of them.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use packhouse_testkit::clients::containers::{BUILDAH, PODMAN, Tool};
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use crate::skopeo::Skopeo;
 use crate::stage::{
-    Stage, Tenancy, Traffic, assert_refused, assert_said, assert_succeeded, at_both_registries,
+    Cli, Stage, Tenancy, Traffic, assert_refused, assert_said, assert_succeeded, at_both_registries,
 };
 
 at_both_registries! {
@@ -23,35 +24,29 @@ at_both_registries! {
 }
 
 /// podman, or buildah, on a stage; both know the same words.
-struct Engine<'a> {
-    program: PathBuf,
-    stage: &'a Stage,
+struct Engine<'a>(Cli<'a>);
+
+impl<'a> Deref for Engine<'a> {
+    type Target = Cli<'a>;
+
+    fn deref(&self) -> &Cli<'a> {
+        &self.0
+    }
 }
 
 impl<'a> Engine<'a> {
     /// `None` where it cannot be used: the test is to be skipped.
     fn on(stage: &'a Stage, tool: &Tool) -> Option<Self> {
         let program = tool.prepared_for_root()?;
-        Some(Self { program, stage })
+        Some(Self(Cli { program, stage }))
     }
 
     fn podman(stage: &'a Stage) -> Option<Self> {
         Self::on(stage, &PODMAN)
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.stage.kit.run(&self.program, arguments)
-    }
-
-    #[track_caller]
-    fn do_well(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments).expect_success();
-        output.stdout.trim().to_owned()
-    }
-
     fn try_log_in(&self, token: &str) -> Output {
-        let login = ["login", "--tls-verify=false", "-u", "somebody", "-p", token];
-        self.run(&[&login[..], &[self.stage.host()]].concat())
+        self.0.try_log_in(&["login", "--tls-verify=false"], token)
     }
 
     #[track_caller]

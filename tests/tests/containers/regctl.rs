@@ -1,13 +1,13 @@
 //! regctl: regclient's command line; regsync and regbot are made of the same library.
 
-use std::path::PathBuf;
+use std::ops::Deref;
 
 use packhouse_testkit::clients::containers::REGCTL;
 use packhouse_testkit::process::Output;
 use serde_json::Value;
 
 use crate::stage::{
-    Stage, Tenancy, Traffic, assert_refused, assert_same_blobs, assert_succeeded,
+    Cli, Stage, Tenancy, Traffic, assert_refused, assert_same_blobs, assert_succeeded,
     at_both_registries,
 };
 
@@ -26,34 +26,27 @@ at_both_registries! {
 }
 
 /// regctl on a stage.
-struct Regctl<'a> {
-    program: PathBuf,
-    stage: &'a Stage,
+struct Regctl<'a>(Cli<'a>);
+
+impl<'a> Deref for Regctl<'a> {
+    type Target = Cli<'a>;
+
+    fn deref(&self) -> &Cli<'a> {
+        &self.0
+    }
 }
 
 impl<'a> Regctl<'a> {
     /// `None` where it is not prepared: the test is to be skipped.
     fn on(stage: &'a Stage) -> Option<Self> {
-        let program = REGCTL.prepared()?;
-        let regctl = Self { program, stage };
+        let regctl = Self(Cli::on(stage, &REGCTL)?);
         let set = ["registry", "set", "--tls", "disabled", "--skip-check"];
         regctl.do_well(&[&set[..], &[stage.host()]].concat());
         Some(regctl)
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.stage.kit.run(&self.program, arguments)
-    }
-
-    #[track_caller]
-    fn do_well(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments).expect_success();
-        output.stdout.trim().to_owned()
-    }
-
     fn try_log_in(&self, token: &str) -> Output {
-        let login = ["registry", "login", "-u", "somebody", "-p", token];
-        self.run(&[&login[..], &[self.stage.host()]].concat())
+        self.0.try_log_in(&["registry", "login"], token)
     }
 
     #[track_caller]

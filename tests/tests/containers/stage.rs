@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use packhouse_testkit::clients::containers::{Image, Kit, Layout};
+use packhouse_testkit::clients::containers::{Image, Kit, Layout, Tool};
 use packhouse_testkit::http::Request;
 use packhouse_testkit::process::Output;
 use packhouse_testkit::server::TestServer;
@@ -159,6 +159,37 @@ impl Stage {
             uploaded: after.uploaded - before.uploaded,
             mounted: after.mounted - before.mounted,
         }
+    }
+}
+
+/// A program on a stage; each client's own words are built on it.
+pub(crate) struct Cli<'a> {
+    pub(crate) program: PathBuf,
+    pub(crate) stage: &'a Stage,
+}
+
+impl<'a> Cli<'a> {
+    /// `None` where it is not prepared: the test is to be skipped.
+    pub(crate) fn on(stage: &'a Stage, tool: &Tool) -> Option<Self> {
+        let program = tool.prepared()?;
+        Some(Self { program, stage })
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.stage.kit.run(&self.program, arguments)
+    }
+
+    /// Runs it to a good end, and gives what it printed.
+    #[track_caller]
+    pub(crate) fn do_well(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).expect_success();
+        output.stdout.trim().to_owned()
+    }
+
+    /// Logs in by these words, in the place of whoever was.
+    pub(crate) fn try_log_in(&self, login: &[&str], token: &str) -> Output {
+        let who = ["-u", "somebody", "-p", token, self.stage.host()];
+        self.run(&[login, &who].concat())
     }
 }
 

@@ -6,12 +6,6 @@ use anyhow::{Context as _, Result};
 
 use crate::command;
 
-/// How hard one run asks.
-#[derive(Clone, Copy)]
-pub(super) struct Load {
-    pub(super) connections: u32,
-}
-
 /// What one run measured.
 pub(super) struct Measured {
     pub(super) requests_per_second: f64,
@@ -20,8 +14,7 @@ pub(super) struct Measured {
 
 /// Requests a second, one thread and sixteen connections for three seconds.
 pub(super) fn requests_per_second(url: &str, token: Option<&str>, accept: &str) -> Result<f64> {
-    let load = Load { connections: 16 };
-    Ok(measure(url, token, accept, load)?.requests_per_second)
+    Ok(measure(url, token, accept, 16)?.requests_per_second)
 }
 
 /// One thread for three seconds.
@@ -29,11 +22,11 @@ pub(super) fn measure(
     url: &str,
     token: Option<&str>,
     accept: &str,
-    load: Load,
+    connections: u32,
 ) -> Result<Measured> {
     let mut wrk = Command::new("wrk");
     wrk.args(["-t1", "-d3s"])
-        .arg(format!("-c{}", load.connections))
+        .arg(format!("-c{connections}"))
         .arg("-H")
         .arg(format!("Accept: {accept}"));
     if let Some(token) = token {

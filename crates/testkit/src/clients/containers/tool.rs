@@ -52,7 +52,7 @@ impl Tool {
     #[must_use]
     pub fn path(&self, clients: &Path) -> Option<PathBuf> {
         match self.source {
-            Source::Debian(_) | Source::Path => on_path(self.name),
+            Source::Debian(_) | Source::Path => process::find(self.name),
             Source::Go(GoModule { version, .. }) => {
                 let path = clients.join(format!("{}-{version}", self.name));
                 path.is_file().then_some(path)
@@ -224,13 +224,6 @@ impl fmt::Display for GoVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major, self.minor)
     }
-}
-
-fn on_path(program: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use packhouse_testkit::images::IMAGE;
 
 use super::{Blob, CONFIG, MIB, Registry, manifest};
 use crate::bench::nginx::Nginx;
-use crate::bench::wrk::{self, Load};
+use crate::bench::wrk;
 use crate::bench::{Bench, median};
 
 const ROUNDS: usize = 5;
@@ -17,7 +17,7 @@ const REPOSITORY: &str = "bench/pulled";
 struct Target {
     shown: &'static str,
     path: String,
-    load: Load,
+    connections: u32,
     is_bytes: bool,
 }
 
@@ -41,19 +41,19 @@ pub(super) fn run(bench: &Bench, registries: &[Registry]) -> Result<()> {
         Target {
             shown: "manifest by tag, /s",
             path: format!("/v2/{REPOSITORY}/manifests/latest"),
-            load: Load { connections: 16 },
+            connections: 16,
             is_bytes: false,
         },
         Target {
             shown: "blob of 1 MiB, MB/s",
             path: format!("/v2/{REPOSITORY}/blobs/{}", short.digest),
-            load: Load { connections: 16 },
+            connections: 16,
             is_bytes: true,
         },
         Target {
             shown: "blob of 100 MiB, MB/s",
             path: format!("/v2/{REPOSITORY}/blobs/{}", long.digest),
-            load: Load { connections: 4 },
+            connections: 4,
             is_bytes: true,
         },
     ];
@@ -74,7 +74,7 @@ fn table_row(registries: &[Registry], nginx: &Nginx, number: usize, target: &Tar
     let (mut static_files, mut ratios) = (Vec::new(), Vec::new());
     for _round in 0..ROUNDS {
         let measure = |url: &str, token: Option<&str>| {
-            let measured = wrk::measure(url, token, IMAGE, target.load)?;
+            let measured = wrk::measure(url, token, IMAGE, target.connections)?;
             anyhow::Ok(if target.is_bytes {
                 measured.bytes_per_second / 1e6
             } else {
