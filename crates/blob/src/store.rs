@@ -22,9 +22,9 @@ pub struct StoredObject {
 
 /// A place where immutable objects lie under random keys.
 ///
-/// An object is either whole or absent: nothing of it can be opened before it is durable, and
-/// nothing of it changes afterwards. A future that is dropped half way may leave an object that
-/// nobody knows; it is garbage, never damage.
+/// Whoever knows an object's key finds it whole: keys are told when the object is durable, and
+/// nothing of it changes afterwards. A crash, or a future that is dropped half way, may leave an
+/// object or a part of one that nobody knows; it is garbage, never damage.
 #[async_trait]
 pub trait BlobStore: Send + Sync + Debug + 'static {
     /// Makes a small body durable in one hop and names it. Before `Ok` the bytes, the object's

@@ -33,7 +33,8 @@ const READ_THREADS: usize = 64;
 /// Enough that the file system can commit many syncs together.
 const WRITE_THREADS: usize = 32;
 
-/// Objects in a folder: `staging/KEY` while they are written, `blobs/XX/KEY` from then on.
+/// Objects in a folder: `staging/KEY` while they are written, `blobs/XX/KEY` from then on. Those that
+/// come whole are written where they stay.
 ///
 /// It needs a tokio runtime of either flavour around its futures. The folder belongs to one
 /// process; whoever opens the store sees to that. Files have mode 0600, folders 0700. 257 folder
@@ -69,7 +70,9 @@ impl LocalStore {
 impl BlobStore for LocalStore {
     async fn put(&self, bytes: Bytes) -> Result<StorageKey, BlobError> {
         let folders = Arc::clone(&self.folders);
-        self.writes.run(move || write::put(&folders, bytes)).await?
+        self.writes
+            .run(move || write::put(&folders, key::fresh(), &[bytes]))
+            .await?
     }
 
     async fn begin(&self) -> Result<Box<dyn BlobWriter>, BlobError> {

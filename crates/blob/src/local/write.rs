@@ -9,6 +9,7 @@ use bytes::Bytes;
 use packhouse_names::StorageKey;
 
 use super::Folders;
+use super::folder::Folder;
 use crate::batch::Batch;
 use crate::workers::{Job, Workers};
 use crate::{BlobError, BlobWriter, ReadSeek, key};
@@ -104,6 +105,15 @@ impl Staged {
         self.path = None;
         Ok(())
     }
+
+    /// Makes the bytes of a file that lies in its place durable, then its name.
+    fn make_durable(mut self, folder: &Folder) -> Result<(), BlobError> {
+        let failed = |source| BlobError::io(WRITING, source);
+        self.file.sync_all().map_err(failed)?;
+        folder.sync().map_err(failed)?;
+        self.path = None;
+        Ok(())
+    }
 }
 
 impl Drop for Staged {
@@ -117,12 +127,17 @@ impl Drop for Staged {
     }
 }
 
-/// All of a body that needs no writer of its own, in one go.
-pub(super) fn put(folders: &Folders, bytes: Bytes) -> Result<StorageKey, BlobError> {
-    let key = key::fresh();
-    let mut staged = Staged::create(folders.staged(&key))?;
-    staged.append(&[bytes])?;
-    staged.keep(folders, &key)?;
+/// An object whose bytes are all there goes straight to its place: nobody knows its key before it is
+/// durable, and one commit of the file system takes the bytes and the name. What a crash leaves is
+/// an object that no row names.
+pub(super) fn put(
+    folders: &Folders,
+    key: StorageKey,
+    pieces: &[Bytes],
+) -> Result<StorageKey, BlobError> {
+    let mut object = Staged::create(folders.object(&key)?)?;
+    object.append(pieces)?;
+    object.make_durable(folders.of(&key)?)?;
     Ok(key)
 }
 
@@ -242,8 +257,15 @@ impl BlobWriter for LocalWriter {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<StorageKey, BlobError> {
-        let flush = self.flush().await?;
         let (folders, key) = (Arc::clone(&self.folders), self.key.clone());
+        if matches!(self.state, State::Fresh) {
+            let pieces = self.batch.take();
+            return self
+                .workers
+                .run(move || put(&folders, key, &pieces))
+                .await?;
+        }
+        let flush = self.flush().await?;
         self.workers
             .run(move || {
                 flush()?.keep(&folders, &key)?;
