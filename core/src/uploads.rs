@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use packhouse_blob::{BlobError, BlobWriter, Digests, ParallelHashing, Sums};
+use packhouse_db::Tx;
 use packhouse_db::uploads::{self, NewUpload, Progress, Upload};
 use packhouse_names::{AccountId, Digest, PackageId, StorageKey, Timestamp, TokenId, UploadId};
 use packhouse_wire::{Body, BodyError};
@@ -123,23 +124,34 @@ impl House {
             false => None,
         };
         let (at, key) = (self.now(), id.to_string());
-        self.commit(move |tx| {
-            let (package_id, events) = place.row(tx, at)?;
-            uploads::insert(
-                tx,
-                &NewUpload {
-                    id: key,
-                    package_id,
-                    account_id: account,
-                    token_id: Some(token),
-                    storage: String::new(),
-                    hash_states,
-                    created_at: at,
-                },
-            )?;
-            Ok(Done { answer: (), events })
-        })
-        .await?;
+        let insert = move |tx: &mut Tx<'_>, package_id| {
+            let new = NewUpload {
+                id: key,
+                package_id,
+                account_id: account,
+                token_id: Some(token),
+                storage: String::new(),
+                hash_states,
+                created_at: at,
+            };
+            uploads::insert(tx, &new)
+        };
+        match place {
+            // nothing was sent yet that could be lost with it
+            Place::There(package) => {
+                let work = move |tx: &mut Tx<'_>| Ok::<_, Fault>(insert(tx, package)?);
+                self.db.write_soon(work).await?;
+            }
+            place @ Place::Made(..) => {
+                self.commit(move |tx| {
+                    let (package, events) = place.row(tx, at)?;
+                    insert(tx, package)?;
+                    let answer = ();
+                    Ok(Done { answer, events })
+                })
+                .await?;
+            }
+        }
         Ok(UploadView { id, length: 0 })
     }
 

@@ -173,8 +173,9 @@ pub fn link(
                 )
                 .otherwise(links::promised_until))
             )
+            .returning(links::package_id)
     )
-    .execute(c))?;
+    .count(c))?;
     Ok(())
 }
 
@@ -228,20 +229,22 @@ pub fn promise(
             .set(blobs::promised_until.eq(
                 case_when(blobs::promised_until.gt(until), blobs::promised_until).otherwise(until)
             ))
+            .returning(blobs::size_bytes)
     )
-    .execute(c))?;
+    .count(c))?;
     let is_linked = on_conn!(tx, |c| Cached(
-        diesel::update(links::table.find((package.get(), digest.to_string()))).set(
-            links::promised_until.eq(case_when(
-                links::promised_until.gt(until),
-                links::promised_until
-            )
-            .otherwise(until))
-        )
+        diesel::update(links::table.find((package.get(), digest.to_string())))
+            .set(links::promised_until.eq(
+                case_when(links::promised_until.gt(until), links::promised_until).otherwise(until)
+            ))
+            .returning(links::package_id)
     )
-    .execute(c))?;
+    .count(c))?;
     Ok(is_live > 0 && is_linked > 0)
 }
+
+/// Images of up to this many blobs have their statements kept.
+const COMMON_BLOBS: usize = 16;
 
 /// The digests among `wanted` that a package links to live blobs, with the blobs' sizes. The blobs'
 /// rows are locked until the transaction ends, so that nothing condemns them under the caller.
@@ -253,11 +256,16 @@ pub fn lock_linked(
     package: PackageId,
     wanted: &[String],
 ) -> DbResult<Vec<(String, u64)>> {
-    let named: Vec<(String, Vec<u8>)> = on_conn!(tx, |c| links::table
+    // a statement for each number of blobs; those of common images are worth keeping
+    let is_common = wanted.len() <= COMMON_BLOBS;
+    let names = links::table
         .filter(links::package_id.eq(package.get()))
         .filter(links::digest.eq_any(wanted))
-        .select((links::digest, links::sha256))
-        .load(c))?;
+        .select((links::digest, links::sha256));
+    let named: Vec<(String, Vec<u8>)> = on_conn!(tx, |c| match is_common {
+        true => Cached(names).load(c),
+        false => names.load(c),
+    })?;
     let keys: Vec<&[u8]> = named.iter().map(|(_, sha256)| sha256.as_slice()).collect();
     // the blobs alone, always in one order: whoever uploads one of them holds it and comes to the
     // link next
@@ -268,6 +276,7 @@ pub fn lock_linked(
         .select((blobs::sha256, blobs::size_bytes));
     let found: Vec<(Vec<u8>, i64)> = match &mut tx.link {
         Link::Pg(c) => rows.for_share().load(c),
+        Link::Sqlite(c) if is_common => Cached(rows).load(c),
         Link::Sqlite(c) => rows.load(c),
     }?;
     let sizes: HashMap<Vec<u8>, i64> = found.into_iter().collect();

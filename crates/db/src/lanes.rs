@@ -90,10 +90,18 @@ where
     }
 }
 
+/// When a transaction survives a loss of power.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    Synced,
+    /// With the next one that is synced.
+    Later,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Inside a transaction of the lane.
-    Transaction,
+    Transaction(Durability),
     /// On the bare connection: migrations and checkpoints.
     Bare,
 }
@@ -168,6 +176,7 @@ impl Db {
             }),
             target: target.clone(),
             slot: None,
+            syncs: Durability::Synced,
         };
         // made first: dropping it ends whatever was started when a later lane cannot be
         let db = Self(Arc::new(Lanes {
@@ -253,12 +262,35 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
+        self.transaction(Durability::Synced, work).await
+    }
+
+    /// As [`Db::write`], for what may be forgotten: everybody sees it when this answers, and it
+    /// outlives the process, but a loss of power undoes it unless something was written since.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_soon<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        self.transaction(Durability::Later, work).await
+    }
+
+    async fn transaction<T, E, F>(&self, durability: Durability, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
         let mut work = Some(work);
         let once = move |conn: &mut Conn| match work.take() {
             Some(work) => work(&mut Tx::new(conn)),
             None => Err(DbError::Lost.into()),
         };
-        submit(&self.0.writes, "write", Mode::Transaction, once).await
+        submit(&self.0.writes, "write", Mode::Transaction(durability), once).await
     }
 
     /// Lets the lanes finish what waits and waits for their end, so that no connection is open
@@ -321,11 +353,21 @@ enum LaneKind {
     GroupWrite,
 }
 
+/// Jobs of one SQLite transaction.
+#[derive(Default)]
+struct Group {
+    jobs: Vec<Box<dyn Job>>,
+    /// One of them must be durable, so all are.
+    is_synced: bool,
+}
+
 struct Lane {
     kind: LaneKind,
     queue: Arc<Queue<Task>>,
     target: DbTarget,
     slot: Option<Conn>,
+    /// What the connection on SQLite is set to.
+    syncs: Durability,
 }
 
 impl Lane {
@@ -341,12 +383,15 @@ impl Lane {
                 metrics::histogram!("packhouse_db_wait_seconds", "lane" => label)
                     .record(task.queued_at.elapsed());
             }
-            let mut group = Vec::new();
+            let mut group = Group::default();
             for Task { mut job, mode, .. } in tasks {
                 match (self.kind, mode) {
-                    (LaneKind::GroupWrite, Mode::Transaction) => group.push(job),
-                    (LaneKind::Write | LaneKind::Read, Mode::Transaction) => {
-                        self.transaction(&mut *job);
+                    (LaneKind::GroupWrite, Mode::Transaction(durability)) => {
+                        group.is_synced |= durability == Durability::Synced;
+                        group.jobs.push(job);
+                    }
+                    (LaneKind::Write | LaneKind::Read, Mode::Transaction(durability)) => {
+                        self.transaction(&mut *job, durability);
                         job.answer();
                     }
                     (_, Mode::Bare) => {
@@ -364,7 +409,10 @@ impl Lane {
     fn conn(&mut self) -> DbResult<&mut Conn> {
         match self.slot {
             Some(ref mut conn) => Ok(conn),
-            None => Ok(self.slot.insert(Conn::open(&self.target)?)),
+            None => {
+                self.syncs = Durability::Synced;
+                Ok(self.slot.insert(Conn::open(&self.target)?))
+            }
         }
     }
 
@@ -405,8 +453,12 @@ impl Lane {
         self.conn()
     }
 
-    fn transaction(&mut self, job: &mut dyn Job) {
-        let conn = match self.begun("begin") {
+    fn transaction(&mut self, job: &mut dyn Job, durability: Durability) {
+        let begin = match durability {
+            Durability::Synced => "begin",
+            Durability::Later => "begin; set local synchronous_commit = off",
+        };
+        let conn = match self.begun(begin) {
             Ok(conn) => conn,
             Err(error) => return job.spoil(error),
         };
@@ -428,17 +480,40 @@ impl Lane {
         }
     }
 
-    fn groups(&mut self, jobs: Vec<Box<dyn Job>>) {
-        let mut jobs = jobs.into_iter();
+    fn groups(&mut self, group: Group) {
+        let durability = match group.is_synced {
+            true => Durability::Synced,
+            false => Durability::Later,
+        };
+        let mut jobs = group.jobs.into_iter();
         while jobs.len() > 0 {
-            self.group(&mut jobs);
+            self.group(&mut jobs, durability);
         }
+    }
+
+    /// Makes SQLite's commits sync from now on, or leave that to the next one that does.
+    fn set_syncs(&mut self, durability: Durability) -> DbResult<()> {
+        let conn = self.conn()?;
+        conn.batch(match durability {
+            Durability::Synced => "pragma synchronous = full",
+            Durability::Later => "pragma synchronous = normal",
+        })?;
+        self.syncs = durability;
+        Ok(())
+    }
+
+    /// A group's transaction, begun.
+    fn begun_group(&mut self, durability: Durability) -> DbResult<&mut Conn> {
+        if self.syncs != durability {
+            self.set_syncs(durability)?;
+        }
+        self.begun("begin immediate")
     }
 
     /// Takes jobs into one transaction, commits it, and only then answers them. If the
     /// transaction breaks on the way, those that were in it are told and the rest stay untaken.
-    fn group(&mut self, jobs: &mut std::vec::IntoIter<Box<dyn Job>>) {
-        let conn = match self.begun("begin immediate") {
+    fn group(&mut self, jobs: &mut std::vec::IntoIter<Box<dyn Job>>, durability: Durability) {
+        let conn = match self.begun_group(durability) {
             Ok(conn) => conn,
             Err(error) => {
                 // none has run, and trying for each would make the last wait many times over
@@ -497,5 +572,60 @@ impl Lane {
         for job in ran {
             job.answer();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use diesel::prelude::*;
+    use diesel::sql_types::Integer;
+
+    use super::*;
+    use crate::conn::Link;
+
+    const NORMAL: i32 = 1;
+    const FULL: i32 = 2;
+
+    #[derive(QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = Integer)]
+        synchronous: i32,
+    }
+
+    fn synchronous(tx: &mut Tx<'_>) -> DbResult<i32> {
+        let Link::Sqlite(link) = &mut tx.link else {
+            panic!("it was opened as SQLite");
+        };
+        let setting: Setting = diesel::sql_query("pragma synchronous").get_result(link)?;
+        Ok(setting.synchronous)
+    }
+
+    #[tokio::test]
+    async fn a_group_is_synced_unless_none_of_its_jobs_needs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(DbSettings {
+            target: DbTarget::Sqlite(folder.path().join("house.db")),
+            readers: 1,
+            queue: 8,
+        })
+        .unwrap();
+        assert_eq!(db.write(synchronous).await.unwrap(), FULL);
+        assert_eq!(db.write_soon(synchronous).await.unwrap(), NORMAL);
+        assert_eq!(db.write(synchronous).await.unwrap(), FULL);
+
+        // the first job holds the writer until the others wait, so that they share a group
+        let (release, held) = mpsc::channel::<()>();
+        let (_first, soon, synced, ()) = tokio::join!(
+            db.write_soon(move |tx| {
+                held.recv().unwrap();
+                synchronous(tx)
+            }),
+            db.write_soon(synchronous),
+            db.write(synchronous),
+            async move { release.send(()).unwrap() },
+        );
+        assert_eq!((soon.unwrap(), synced.unwrap()), (FULL, FULL));
     }
 }

@@ -288,8 +288,9 @@ pub fn add_live_versions(tx: &mut Tx<'_>, id: PackageId, change: i64) -> DbResul
     on_conn!(tx, |c| Cached(
         diesel::update(packages::table.find(id.get()))
             .set(packages::live_versions.eq(packages::live_versions + change))
+            .returning(packages::id)
     )
-    .execute(c))?;
+    .count(c))?;
     Ok(())
 }
 

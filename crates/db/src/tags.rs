@@ -121,8 +121,9 @@ pub fn put(
                 tags::version_id.eq(excluded(tags::version_id)),
                 tags::updated_at.eq(excluded(tags::updated_at)),
             ))
+            .returning(tags::version_id)
     )
-    .execute(c))?;
+    .count(c))?;
     Ok(())
 }
 

@@ -124,8 +124,9 @@ pub fn lease(
                 uploads::lease_holder.eq(holder),
                 uploads::lease_until.eq(until.as_micros()),
             ))
+            .returning(uploads::length)
     )
-    .execute(c))?;
+    .count(c))?;
     Ok(changed > 0)
 }
 
@@ -145,8 +146,9 @@ pub fn touch(tx: &mut Tx<'_>, id: &str, holder: &str, progress: &Progress) -> Db
                 uploads::lease_until.eq(None::<i64>),
                 uploads::touched_at.eq(progress.at.as_micros()),
             ))
+            .returning(uploads::length)
     )
-    .execute(c))?;
+    .count(c))?;
     Ok(changed > 0)
 }
 
@@ -162,8 +164,9 @@ pub fn release(tx: &mut Tx<'_>, id: &str, holder: &str) -> DbResult<bool> {
                 uploads::lease_holder.eq(None::<&str>),
                 uploads::lease_until.eq(None::<i64>),
             ))
+            .returning(uploads::length)
     )
-    .execute(c))?;
+    .count(c))?;
     Ok(changed > 0)
 }
 

@@ -14,6 +14,7 @@ use crate::house::{House, NOON, new_account};
 on_both!(
     a_failing_job_leaves_its_neighbours_alone,
     what_is_answered_ok_outlives_the_process,
+    what_may_be_forgotten_is_seen_at_once,
     a_refusal_of_the_callers_own_rolls_back,
     a_statement_that_failed_unnoticed_never_counts_as_committed,
     a_reader_that_panics_is_answered,
@@ -77,6 +78,20 @@ async fn what_is_answered_ok_outlives_the_process(house: House) {
     house.db.clone().close().await;
     let again = Db::open(house.settings.clone()).unwrap();
     assert_eq!(logins(&again).await, ["ann"]);
+}
+
+async fn what_may_be_forgotten_is_seen_at_once(house: House) {
+    let db = &house.db;
+    db.write_soon(|tx| add(tx, "ann")).await.unwrap();
+    assert_eq!(logins(db).await, ["ann"]);
+    let (soon, synced) = tokio::join!(
+        db.write_soon(|tx| add(tx, "bob")),
+        db.write(|tx| add(tx, "cid")),
+    );
+    assert!(soon.is_ok() && synced.is_ok());
+    db.clone().close().await;
+    let again = Db::open(house.settings.clone()).unwrap();
+    assert_eq!(logins(&again).await, ["ann", "bob", "cid"]);
 }
 
 #[derive(Debug)]
