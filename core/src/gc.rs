@@ -91,7 +91,7 @@ impl House {
             .read(|conn| Ok::<_, Fault>(leases::done_at(conn, LEASE)?))
             .await?;
         let every = self.settings.collection.every;
-        if self.db.is_shared() && last.is_some_and(|last| last.after(every / 2) > now) {
+        if last.is_some_and(|last| last.after(every / 2) > now) {
             return Ok(());
         }
         if let Some(turn) = Turn::take(self).await? {

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use packhouse_blob::{BlobStore, BlobStream};
-use packhouse_db::outbox;
 use packhouse_db::{Db, Tx};
+use packhouse_db::{outbox, settings};
 use packhouse_names::{Timestamp, VersionId};
 use packhouse_wire::BlobContent;
 use tracing::warn;
@@ -90,15 +90,16 @@ impl House {
             settings,
         } = parts;
         db.migrate().await?;
-        let fresh = uuid::Uuid::now_v7().simple().to_string();
-        let new_key = PrivateKey::generate()?;
-        let fresh_key = bearer::fresh_key();
         let (instance, key, bearer_key, seen) = db
             .write(move |tx| {
-                let mut shared = |name, new| packhouse_db::settings::put_if_absent(tx, name, new);
-                let instance = shared("instance", &fresh)?;
-                let key = PrivateKey::kept(shared(signing::SETTING, new_key.reveal())?);
-                let bearer_key = shared("bearer-key", &fresh_key)?;
+                let instance = shared(tx, "instance", || {
+                    Ok(uuid::Uuid::now_v7().simple().to_string())
+                })?;
+                let key = shared(tx, signing::SETTING, || {
+                    Ok(PrivateKey::generate()?.reveal().to_owned())
+                })?;
+                let bearer_key = shared(tx, "bearer-key", || Ok(bearer::fresh_key()))?;
+                let key = PrivateKey::kept(key);
                 Ok::<_, Fault>((instance, key, bearer_key, outbox::watermark(tx)?))
             })
             .await?;
@@ -197,7 +198,7 @@ impl House {
     /// What keeps them from it.
     pub async fn ready(&self) -> Result<(), Fault> {
         self.db
-            .read(|conn| Ok::<_, Fault>(packhouse_db::settings::get(conn, "instance")?))
+            .read(|conn| Ok::<_, Fault>(settings::get(conn, "instance")?))
             .await?;
         Ok(self.blobs.probe().await?)
     }
@@ -213,5 +214,18 @@ impl House {
         if let Err(error) = self.blobs.delete(key).await {
             warn!(error = %error, "could not remove an unreferenced object");
         }
+    }
+}
+
+/// A setting that all processes of the house share, made by the first that needs it: the library
+/// that makes keys takes a while to gather its randomness, which no later start has to wait for.
+fn shared(
+    tx: &mut Tx<'_>,
+    name: &str,
+    make: impl FnOnce() -> Result<String, Fault>,
+) -> Result<String, Fault> {
+    match settings::get(tx, name)? {
+        Some(there) => Ok(there),
+        None => Ok(settings::put_if_absent(tx, name, &make()?)?),
     }
 }
