@@ -1,6 +1,8 @@
 //! Uploads that go over several requests, resumable on another process: bytes, length and hash
 //! state become durable together, under a lease on the session.
 
+mod lease;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use packhouse_blob::{BlobError, BlobWriter, Digests, ParallelHashing, Sums};
 use packhouse_db::Tx;
-use packhouse_db::uploads::{self, NewUpload, Progress, Upload};
+use packhouse_db::uploads::{self, NewUpload, Upload};
 use packhouse_names::{AccountId, Digest, PackageId, StorageKey, Timestamp, TokenId, UploadId};
 use packhouse_wire::{Body, BodyError};
 use tracing::{info, warn};
@@ -16,22 +18,19 @@ use tracing::{info, warn};
 use crate::blobs::{BlobView, Place, verify};
 use crate::fault::{Fault, Thing};
 use crate::house::{Done, House};
-
-/// How long a session is somebody's who does not say that they still write.
-const LEASE: Duration = Duration::from_secs(30);
-
-/// When whoever writes says so again.
-const RENEW_AFTER: Duration = Duration::from_secs(10);
-
-/// How long a request waits for another one that writes to the same session.
-const LEASE_PATIENCE: Duration = Duration::from_secs(5);
-const LEASE_POLL: Duration = Duration::from_millis(50);
+use lease::Lease;
 
 /// Sessions that nobody wrote to for so long are ended.
 const UPLOAD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sessions that one sweep ends.
 const SWEEP_STEP: u32 = 1_000;
+
+/// Sessions that an account may have: beyond these, the ones that nobody wrote to for longest end.
+const MAX_OPEN: u32 = 1_000;
+
+/// How many of them one that is opened ends at most.
+const SURPLUS_STEP: u32 = 10;
 
 /// Where an upload stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,23 +133,26 @@ impl House {
                 hash_states,
                 created_at: at,
             };
-            uploads::insert(tx, &new)
+            uploads::insert(tx, &new)?;
+            end_surplus(tx, account, at)
         };
-        match place {
+        let ended = match place {
             // nothing was sent yet that could be lost with it
             Place::There(package) => {
-                let work = move |tx: &mut Tx<'_>| Ok::<_, Fault>(insert(tx, package)?);
-                self.db.write_soon(work).await?;
+                let work = move |tx: &mut Tx<'_>| insert(tx, package);
+                self.db.write_soon(work).await?
             }
             place @ Place::Made(..) => {
                 self.commit(move |tx| {
                     let (package, events) = place.row(tx, at)?;
-                    insert(tx, package)?;
-                    let answer = ();
+                    let answer = insert(tx, package)?;
                     Ok(Done { answer, events })
                 })
-                .await?;
+                .await?
             }
+        };
+        for row in &ended {
+            self.abandon(row).await;
         }
         Ok(UploadView { id, length: 0 })
     }
@@ -381,46 +383,6 @@ impl House {
             .ok_or_else(|| Fault::not_found(Thing::Upload, id.as_str()))
     }
 
-    /// Takes the right to write to a session, waiting a little for whoever has it.
-    async fn lease(self: &Arc<Self>, who: Uploader, id: &UploadId) -> Result<Lease, Fault> {
-        let holder = uuid::Uuid::now_v7().simple().to_string();
-        let mut waited = Duration::ZERO;
-        loop {
-            let at = self.now();
-            let (wanted, by) = (id.clone(), holder.clone());
-            let row = self
-                .db
-                .write(move |tx| {
-                    let absent = || Fault::not_found(Thing::Upload, wanted.as_str());
-                    let own = |row: &Upload| who.owns(row);
-                    uploads::find(tx, wanted.as_str())?
-                        .filter(own)
-                        .ok_or_else(absent)?;
-                    if !uploads::lease(tx, wanted.as_str(), &by, at, at.after(LEASE))? {
-                        return Ok(None);
-                    }
-                    // as it is now that nobody else writes
-                    let row = uploads::find(tx, wanted.as_str())?;
-                    row.map(Some).ok_or_else(absent)
-                })
-                .await?;
-            if let Some(row) = row {
-                return Ok(Lease {
-                    house: Arc::clone(self),
-                    id: id.clone(),
-                    holder: Some(holder),
-                    row,
-                    renewed: at,
-                });
-            }
-            if waited >= LEASE_PATIENCE {
-                return Err(Fault::Busy(LEASE_PATIENCE));
-            }
-            tokio::time::sleep(LEASE_POLL).await;
-            waited += LEASE_POLL;
-        }
-    }
-
     /// The writer and the hash state behind what a session has.
     async fn go_on(&self, row: &Upload) -> Result<Writing, Fault> {
         let lost = |_missing: BlobError| Fault::not_found(Thing::Upload, row.id.clone());
@@ -510,127 +472,16 @@ impl Writing {
     }
 }
 
-/// The right to write to a session. Dropping it gives the right back, so that whoever was cut
-/// off may go on at once.
-struct Lease {
-    house: Arc<House>,
-    id: UploadId,
-    /// `None` once it was given back or may not be.
-    holder: Option<String>,
-    row: Upload,
-    renewed: Timestamp,
-}
-
-impl Lease {
-    fn view(&self) -> UploadView {
-        UploadView {
-            id: self.id.clone(),
-            length: self.row.length,
+/// Ends what an account has open beyond what it may; says what that was.
+fn end_surplus(tx: &mut Tx<'_>, account: AccountId, at: Timestamp) -> Result<Vec<Upload>, Fault> {
+    let mut ended = Vec::new();
+    for row in uploads::surplus(tx, account, MAX_OPEN, at, SURPLUS_STEP)? {
+        // on PostgreSQL somebody may have come back meanwhile
+        if uploads::delete_stale(tx, &row.id, at, at)? {
+            ended.push(row);
         }
     }
-
-    async fn renew_if_due(&mut self) -> Result<(), Fault> {
-        let now = self.house.now();
-        if now < self.renewed.after(RENEW_AFTER) {
-            return Ok(());
-        }
-        self.renew(now).await
-    }
-
-    async fn renew(&mut self, now: Timestamp) -> Result<(), Fault> {
-        let Some(holder) = self.holder.clone() else {
-            return Err(Fault::internal("a lease that was given back"));
-        };
-        let id = self.id.clone();
-        let house = Arc::clone(&self.house);
-        let is_held = house
-            .db
-            .write(move |tx| {
-                let until = now.after(LEASE);
-                Ok::<_, Fault>(uploads::lease(tx, id.as_str(), &holder, now, until)?)
-            })
-            .await?;
-        if !is_held {
-            self.keep();
-            return Err(Fault::not_found(Thing::Upload, self.id.as_str()));
-        }
-        self.renewed = now;
-        Ok(())
-    }
-
-    /// Makes what was written durable, notes it, and gives the right back.
-    async fn suspend(mut self, writing: Writing) -> Result<(), Fault> {
-        let Some(holder) = self.holder.clone() else {
-            return Err(Fault::internal("a lease that was given back"));
-        };
-        if writing.length == self.row.length {
-            return self.release().await;
-        }
-        let hash_states = writing.hashing.save().await?;
-        let storage = writing.writer.suspend().await?;
-        let progress = Progress {
-            storage: storage.to_string(),
-            length: writing.length,
-            hash_states: Some(hash_states),
-            at: self.house.now(),
-        };
-        let id = self.id.clone();
-        let house = Arc::clone(&self.house);
-        let is_held = house
-            .db
-            .write(move |tx| Ok::<_, Fault>(uploads::touch(tx, id.as_str(), &holder, &progress)?))
-            .await?;
-        self.keep();
-        if is_held {
-            return Ok(());
-        }
-        // ended meanwhile, or somebody else has it: these bytes are nobody's
-        if self.row.storage.is_empty()
-            && let Err(error) = house.blobs.abandon(&storage).await
-        {
-            warn!(error = %error, "could not remove an ended upload; the sweep will");
-        }
-        Err(Fault::not_found(Thing::Upload, self.id.as_str()))
-    }
-
-    /// Gives the right back; the session stays as it was.
-    async fn release(mut self) -> Result<(), Fault> {
-        let Some(holder) = self.holder.take() else {
-            return Ok(());
-        };
-        let id = self.id.clone();
-        let house = Arc::clone(&self.house);
-        house
-            .db
-            .write(move |tx| Ok::<_, Fault>(uploads::release(tx, id.as_str(), &holder)?))
-            .await?;
-        Ok(())
-    }
-
-    /// Gives nothing back: the session ends, or is somebody else's.
-    fn keep(&mut self) {
-        self.holder = None;
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let (Some(holder), Ok(runtime)) =
-            (self.holder.take(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
-        let (house, id) = (Arc::clone(&self.house), self.id.clone());
-        // what fails here ends by itself when the lease does
-        runtime.spawn(async move {
-            let released = house
-                .db
-                .write(move |tx| Ok::<_, Fault>(uploads::release(tx, id.as_str(), &holder)?));
-            if let Err(error) = released.await {
-                warn!(error = %error, "could not give an upload's lease back");
-            }
-        });
-    }
+    Ok(ended)
 }
 
 fn wrong_length() -> Fault {

@@ -47,22 +47,30 @@ pub fn names(
     after: Option<&str>,
     limit: u32,
 ) -> DbResult<Vec<String>> {
+    let after = after.unwrap_or_default();
+    let (prefix, name) = after.split_at(after.find('/').map_or(after.len(), |slash| slash + 1));
     let mut query = QueryText::default();
     with_teams(&mut query, reader);
+    // owners outside and their packages inside, each by an index: what comes first is met first,
+    // and the walk ends with the page
     query
         .sql(
-            "select o.login_key || '/' || p.name_key as full_name from packages p \
-             join accounts o on o.id = p.owner_id \
+            "select o.prefix || p.name_key as full_name from accounts o cross join packages p \
              left join repositories r on r.id = p.repository_id and r.deleted_at is null \
-             where p.deleted_at is null and p.live_versions > 0 and p.ecosystem = ",
+             where p.owner_id = o.id and p.deleted_at is null and p.live_versions > 0 \
+             and p.ecosystem = ",
         )
         .text(ecosystem.as_str())
-        .sql(" and o.login_key || '/' || p.name_key > ")
-        .text(after.unwrap_or_default())
-        .sql(" and ");
+        .sql(" and o.prefix >= ")
+        .text(prefix)
+        .sql(" and (o.prefix > ")
+        .text(prefix)
+        .sql(" or p.name_key > ")
+        .text(name)
+        .sql(") and ");
     is_readable(&mut query, reader);
     query
-        .sql(" order by o.login_key || '/' || p.name_key limit ")
+        .sql(" order by o.prefix, p.name_key limit ")
         .number(i64::from(limit));
     let rows: Vec<NameRow> = query.load(conn)?;
     Ok(rows.into_iter().map(|row| row.full_name).collect())

@@ -18,6 +18,7 @@ diesel::table! {
         inherit_access_default -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        prefix -> Text,
     }
 }
 

@@ -238,3 +238,30 @@ pub fn stale(
         .load(c))?;
     Ok(found)
 }
+
+/// Up to `limit` uploads of an account beyond the `keep` that were touched last, of those that
+/// nobody writes to at `at`.
+///
+/// # Errors
+/// The failure of the engine.
+pub fn surplus(
+    conn: &mut Conn,
+    account: AccountId,
+    keep: u32,
+    at: Timestamp,
+    limit: u32,
+) -> DbResult<Vec<Upload>> {
+    let found = on_conn!(conn, |c| uploads::table
+        .filter(uploads::account_id.eq(account.get()))
+        .filter(
+            uploads::lease_until
+                .is_null()
+                .or(uploads::lease_until.le(at.as_micros()))
+        )
+        .order(uploads::touched_at.desc())
+        .offset(i64::from(keep))
+        .limit(i64::from(limit))
+        .select(Upload::as_select())
+        .load(c))?;
+    Ok(found)
+}

@@ -1,5 +1,7 @@
 //! A server with people on it, and images made in memory.
 
+use std::time::{Duration, Instant};
+
 use packhouse_testkit::http::{self, Request, Response};
 pub(crate) use packhouse_testkit::images::{
     CONFIG, IMAGE, INDEX, LAYER, Manifest, blob, image_of, index_of, referrer, sha256, sha512,
@@ -31,6 +33,16 @@ impl Registry {
     pub(crate) fn user(&self, login: &str, scopes: &str) -> String {
         self.server.admin(&["create-user", login]);
         self.server.token(login, scopes)
+    }
+
+    /// Waits until nothing lies in staging: what is thrown away is removed on a thread of its own.
+    pub(crate) fn staging_becomes_empty(&self) {
+        let staging = self.server.data_dir().join("staging");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::fs::read_dir(&staging).unwrap().count() > 0 {
+            assert!(Instant::now() < deadline, "something is left");
+            std::thread::yield_now();
+        }
     }
 
     /// Asks as alice.

@@ -1,7 +1,5 @@
 //! Every way to bring a blob, in pieces of every size and order.
 
-use std::time::{Duration, Instant};
-
 use packhouse_testkit::http::Request;
 
 use crate::fixture::{Answered as _, Registry, bytes, refusal, sha256, sha512};
@@ -193,13 +191,7 @@ fn a_wrong_digest_is_refused_by_every_way_and_leaves_nothing() {
         let answer = registry.ask(Request::get(format!("/v2/{N}/blobs/{wrong}")));
         assert_eq!(refusal(&answer), (404, "BLOB_UNKNOWN".to_owned()));
     }
-    // what is thrown away is removed on a thread of its own
-    let staging = registry.server.data_dir().join("staging");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while std::fs::read_dir(&staging).unwrap().count() > 0 {
-        assert!(Instant::now() < deadline, "something is left");
-        std::thread::yield_now();
-    }
+    registry.staging_becomes_empty();
 }
 
 #[test]
@@ -219,6 +211,23 @@ fn a_cancelled_upload_is_gone() {
             let answer = registry.ask(request);
             assert_eq!(refusal(&answer), (404, "BLOB_UPLOAD_UNKNOWN".to_owned()));
         }
+    }
+}
+
+#[test]
+fn of_too_many_open_uploads_the_one_that_rested_longest_ends() {
+    const MOST: usize = 1_000;
+    let registry = Registry::start();
+    let rested = registry.open(N);
+    registry.patch(&rested, None, b"some").is(202);
+    let others: Vec<String> = (1..MOST).map(|_| registry.open(N)).collect();
+    registry.ask(Request::get(&rested)).is(204);
+    let newest = registry.open(N);
+    let gone = registry.ask(Request::get(&rested));
+    assert_eq!(refusal(&gone), (404, "BLOB_UPLOAD_UNKNOWN".to_owned()));
+    registry.staging_becomes_empty();
+    for location in [&others[0], &newest] {
+        registry.ask(Request::get(location)).is(204);
     }
 }
 

@@ -17,6 +17,7 @@ on_both!(
     kept_bytes_are_measured_and_found_by_tag,
     a_linked_blob_is_locked_found_elsewhere_and_unlinked,
     a_lease_is_given_back,
+    beyond_a_number_the_uploads_that_rested_longest_are_surplus,
     a_token_is_found_by_its_id,
 );
 
@@ -133,7 +134,11 @@ async fn tags_and_full_names_are_listed_by_bytes(house: House) {
     };
     // a minus comes before a slash
     assert_eq!(names(None).await, ["ann-b/x", "ann/x"]);
-    assert_eq!(names(Some("ann-b/x")).await, ["ann/x"]);
+    for after in ["ann-b/x", "ann-b/x/y", "ann-c", "ann/", "ann/w/z"] {
+        assert_eq!(names(Some(after)).await, ["ann/x"], "{after}");
+    }
+    assert_eq!(names(Some("ann-b")).await, ["ann-b/x", "ann/x"]);
+    assert_eq!(names(Some("ann/x")).await, [""; 0]);
     let (limited, reader) = (1, readable::Reader::Account(ann));
     let own = house
         .read(move |conn| readable::names(conn, reader, Ecosystem::Npm, None, limited))
@@ -237,6 +242,41 @@ async fn a_lease_is_given_back(house: House) {
         .await;
     let found = house.read(|conn| uploads::find(conn, "u1")).await.unwrap();
     assert_eq!((found.length, found.hash_states), (3, None));
+}
+
+async fn beyond_a_number_the_uploads_that_rested_longest_are_surplus(house: House) {
+    let ann = house.user("ann").await;
+    let bob = house.user("bob").await;
+    let package = house.package(ann, "a", None).await.id;
+    let after = |seconds| NOON.after(std::time::Duration::from_secs(seconds));
+    let new = move |id: &str, account_id, created_at| NewUpload {
+        id: id.to_owned(),
+        package_id: package,
+        account_id,
+        token_id: None,
+        storage: String::new(),
+        hash_states: None,
+        created_at,
+    };
+    house
+        .write(move |tx| {
+            for (id, seconds) in [("first", 1), ("leased", 2), ("third", 3), ("fourth", 4)] {
+                uploads::insert(tx, &new(id, ann, after(seconds)))?;
+            }
+            uploads::insert(tx, &new("bobs", bob, after(0)))?;
+            uploads::lease(tx, "leased", "one", after(5), after(60))
+        })
+        .await;
+    let surplus = |keep, limit| {
+        let found = house.read(move |conn| uploads::surplus(conn, ann, keep, after(5), limit));
+        async move {
+            let ids = found.await.into_iter().map(|row| row.id);
+            ids.collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(surplus(1, 10).await, ["third", "first"]);
+    assert_eq!(surplus(1, 1).await, ["third"]);
+    assert!(surplus(3, 10).await.is_empty());
 }
 
 async fn a_token_is_found_by_its_id(house: House) {

@@ -84,7 +84,7 @@ async fn sqlite() -> (Columns, Keys) {
     let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     let columns: Vec<SqliteColumn> = diesel::sql_query(
         "select t.name as \"table\", c.name as name, c.type as kind, c.\"notnull\" as not_null \
-         from sqlite_schema t join pragma_table_info(t.name) c \
+         from sqlite_schema t join pragma_table_xinfo(t.name) c \
          where t.type = 'table' and t.name not like 'sqlite_%' and t.name not like 'search\\_%' escape '\\' \
          and t.name not like '\\_\\_%' escape '\\'",
     )
