@@ -122,7 +122,7 @@ impl Drop for Staged {
             && let Some(path) = &self.path
             && let Err(error) = fs::remove_file(path)
         {
-            tracing::warn!(%error, "could not remove a staged object; the next sweep will");
+            tracing::warn!(%error, "could not remove an unfinished object; it is collected later");
         }
     }
 }
