@@ -83,7 +83,8 @@ impl House {
         }
     }
 
-    /// One pass of the house itself, unless another process of it has just made one or does now.
+    /// One pass of the house itself, unless one was made lately, before a restart or by another
+    /// process, or is being made now.
     async fn collect_when_due(self: &Arc<Self>) -> Result<(), Fault> {
         let now = self.now();
         let last = self

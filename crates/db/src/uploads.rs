@@ -60,6 +60,14 @@ pub struct Progress {
     pub at: Timestamp,
 }
 
+/// Nobody writes to it at `at`.
+#[diesel::dsl::auto_type]
+fn is_free(at: i64) -> _ {
+    uploads::lease_until
+        .is_null()
+        .or(uploads::lease_until.le(at))
+}
+
 /// Begins an upload.
 ///
 /// # Errors
@@ -114,12 +122,7 @@ pub fn lease(
 ) -> DbResult<bool> {
     let changed = on_conn!(tx, |c| Cached(
         diesel::update(uploads::table.find(id))
-            .filter(
-                uploads::lease_until
-                    .is_null()
-                    .or(uploads::lease_until.le(at.as_micros()))
-                    .or(uploads::lease_holder.eq(holder))
-            )
+            .filter(is_free(at.as_micros()).or(uploads::lease_holder.eq(holder)))
             .set((
                 uploads::lease_holder.eq(holder),
                 uploads::lease_until.eq(until.as_micros()),
@@ -204,11 +207,7 @@ pub fn delete_stale(tx: &mut Tx<'_>, id: &str, before: Timestamp, at: Timestamp)
         uploads::table
             .find(id)
             .filter(uploads::touched_at.lt(before.as_micros()))
-            .filter(
-                uploads::lease_until
-                    .is_null()
-                    .or(uploads::lease_until.le(at.as_micros()))
-            )
+            .filter(is_free(at.as_micros()))
     )
     .execute(c))?;
     Ok(removed > 0)
@@ -227,11 +226,7 @@ pub fn stale(
 ) -> DbResult<Vec<Upload>> {
     let found = on_conn!(conn, |c| uploads::table
         .filter(uploads::touched_at.lt(before.as_micros()))
-        .filter(
-            uploads::lease_until
-                .is_null()
-                .or(uploads::lease_until.le(at.as_micros()))
-        )
+        .filter(is_free(at.as_micros()))
         .order(uploads::touched_at)
         .limit(i64::from(limit))
         .select(Upload::as_select())
@@ -253,11 +248,7 @@ pub fn surplus(
 ) -> DbResult<Vec<Upload>> {
     let found = on_conn!(conn, |c| uploads::table
         .filter(uploads::account_id.eq(account.get()))
-        .filter(
-            uploads::lease_until
-                .is_null()
-                .or(uploads::lease_until.le(at.as_micros()))
-        )
+        .filter(is_free(at.as_micros()))
         .order(uploads::touched_at.desc())
         .offset(i64::from(keep))
         .limit(i64::from(limit))
