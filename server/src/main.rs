@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 }
 
 /// The allocator asks for huge pages where the system lends them, and whatever lies in one keeps all
-/// of its two MiB: an idle server would take twice the memory, for no speed that was measured.
+/// of its two MiB: an idle server would take half as much again, for a speed that noise hides.
 fn keep_pages_small() {
     // a kernel without them refuses
     #[cfg(target_os = "linux")]
